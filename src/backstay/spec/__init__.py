@@ -1,0 +1,1 @@
+"""Pure: what the owner of a cluster wishes, read from cluster.yaml."""

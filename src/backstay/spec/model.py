@@ -1,0 +1,300 @@
+"""The cluster as its owner wishes it: frozen values, defaults filled in, no machine asked.
+
+Keys in `cluster.yaml` are camelCase as in the Kubernetes API; attributes here are snake_case.
+Nothing depends on the order of `hosts`: every list handed out is sorted by name.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from enum import StrEnum
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+)
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.alias_generators import to_camel
+
+from backstay.spec.durations import Duration
+
+IPAddress = IPv4Address | IPv6Address
+APISERVER_PORT = 6443
+Address = Annotated[IPAddress, Field(description="an IPv4 or IPv6 address")]
+Network = Annotated[IPv4Network | IPv6Network, Field(description="an IPv4 or IPv6 network")]
+
+
+class Role(StrEnum):
+    """What a host is for; one host may have several."""
+
+    CONTROL_PLANE = "control-plane"
+    ETCD = "etcd"
+    WORKER = "worker"
+    LOAD_BALANCER = "load-balancer"
+
+
+class Cni(StrEnum):
+    """Who gives pods their addresses: a bridge with routes by us, or the user."""
+
+    BRIDGE = "bridge"
+    NONE = "none"
+
+
+class ProxyMode(StrEnum):
+    """How kube-proxy programs Services (ipvs is on its way out: KEP-5495)."""
+
+    NFTABLES = "nftables"
+    IPTABLES = "iptables"
+
+
+class KubeletServer(StrEnum):
+    """Which apiserver a kubelet on a control plane talks to (KEP-4471 says the local one)."""
+
+    LOCAL = "local"
+    ENDPOINT = "endpoint"
+
+
+class KeyKind(StrEnum):
+    """Kind of private key of a certificate."""
+
+    ECDSA_P256 = "ecdsa-p256"
+    ECDSA_P384 = "ecdsa-p384"
+    RSA_2048 = "rsa-2048"
+    RSA_4096 = "rsa-4096"
+
+
+class ArtefactSource(StrEnum):
+    """Where binaries may come from, asked in the order written."""
+
+    BUNDLE = "bundle"
+    MIRROR = "mirror"
+    RELEASE = "release"
+    BUILD = "build"
+
+
+class Component(StrEnum):
+    """A program whose flags can be added to."""
+
+    ETCD = "etcd"
+    APISERVER = "kube-apiserver"
+    CONTROLLER_MANAGER = "kube-controller-manager"
+    SCHEDULER = "kube-scheduler"
+    KUBELET = "kubelet"
+    PROXY = "kube-proxy"
+
+
+class Part(BaseModel):
+    """A frozen part of the specification; unknown keys are errors."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+    )
+
+
+class Bastion(Part):
+    """The machine through which the others are reached."""
+
+    address: str
+    user: str = "root"
+    port: int = Field(default=22, ge=1, le=65535)
+    host_key: str | None = None
+
+
+class Ssh(Part):
+    """How machines are reached; a user other than root needs sudo without a password."""
+
+    user: str = "root"
+    port: int = Field(default=22, ge=1, le=65535)
+    key: str | None = None
+    known_hosts: str | None = None
+    bastion: Bastion | None = None
+
+
+class Host(Part):
+    """One machine: `address` is where SSH reaches it, `private_address` where peers do."""
+
+    name: str
+    address: Address
+    private_address: Address | None = None
+    public_address: Address | None = None
+    roles: frozenset[Role]
+    port: int | None = Field(default=None, ge=1, le=65535)
+    user: str | None = None
+    host_key: str | None = None
+
+    @property
+    def internal(self) -> IPAddress:
+        """The address on which this host's components listen and its peers find it."""
+        return self.private_address or self.address
+
+    @property
+    def addresses(self) -> tuple[IPAddress, ...]:
+        """Every distinct address of the host, the internal one first."""
+        known = (self.internal, self.address, self.public_address)
+        return tuple(dict.fromkeys(address for address in known if address is not None))
+
+
+class Endpoint(Part):
+    """Where clients find the API: a virtual address that we move, or a name of the user's."""
+
+    vip: Address | None = None
+    name: str | None = None
+    port: int = Field(default=8443, ge=1, le=65535)
+    prefix: int | None = Field(default=None, ge=1, le=128)
+    interface: str | None = None
+    virtual_router_id: int = Field(default=51, ge=1, le=255)
+
+    @property
+    def host(self) -> str:
+        """What stands in URLs: the name if there is one, else the virtual address."""
+        return self.name or str(self.vip)
+
+
+class NetworkRanges(Part):
+    """Address ranges of pods and Services, and who wires the pods."""
+
+    pods: Network = IPv4Network("10.244.0.0/16")
+    pods_per_node_prefix: int = Field(default=24, ge=8, le=112)
+    services: Network = IPv4Network("10.96.0.0/16")
+    cni: Cni = Cni.BRIDGE
+
+
+class Etcd(Part):
+    """Settings of etcd (timers in milliseconds: tuning.md of etcd)."""
+
+    heartbeat_milliseconds: int = Field(default=100, ge=10, le=5000)
+    election_milliseconds: int = Field(default=1000, ge=50, le=50000)
+    quota_bytes: int = Field(default=8 * 1024**3, ge=16 * 1024**2, le=32 * 1024**3)
+
+
+class Pki(Part):
+    """Lifetimes and key kinds of certificates."""
+
+    authority_lifetime: Duration = timedelta(hours=87600)
+    certificate_lifetime: Duration = timedelta(hours=8760)
+    admin_lifetime: Duration = timedelta(hours=18)
+    renew_before: Duration = timedelta(days=30)
+    key: KeyKind = KeyKind.ECDSA_P256
+
+
+class LoadBalancer(Part):
+    """Timers of haproxy and keepalived, in milliseconds (measured: lab.md)."""
+
+    check_interval_milliseconds: int = Field(default=500, ge=50, le=60000)
+    check_fast_interval_milliseconds: int = Field(default=250, ge=50, le=60000)
+    check_timeout_milliseconds: int = Field(default=500, ge=50, le=60000)
+    advert_interval_milliseconds: int = Field(default=200, ge=10, le=40000)
+
+
+class Kubelet(Part):
+    """Settings of the kubelets."""
+
+    control_plane_server: KubeletServer = KubeletServer.LOCAL
+    max_pods: int = Field(default=110, ge=1, le=1000)
+
+
+class Proxy(Part):
+    """Settings of kube-proxy."""
+
+    mode: ProxyMode = ProxyMode.NFTABLES
+
+
+class Dns(Part):
+    """Settings of CoreDNS (names after the handbook's kube-dns at scale)."""
+
+    domain: str = "cluster.local"
+    replicas: int = Field(default=2, ge=1, le=100)
+    cpu_request: str = "100m"
+    cpu_limit: str | None = None
+    memory_request: str = "70Mi"
+    memory_limit: str = "170Mi"
+    cache_seconds: int = Field(default=30, ge=0, le=3600)
+    cache_entries: int = Field(default=9984, ge=1, le=1_000_000)
+    max_concurrent: int = Field(default=1000, ge=1, le=1_000_000)
+
+
+class Artefacts(Part):
+    """Where binaries come from."""
+
+    sources: tuple[ArtefactSource, ...] = (ArtefactSource.BUILD,)
+    bundle: str | None = None
+    mirror: str | None = None
+
+
+class ClusterSpec(Part):
+    """The whole wish: what `cluster.yaml` says, with every default filled in."""
+
+    name: str
+    kubernetes: str = "1.37.2"
+    endpoint: Endpoint = Endpoint()
+    hosts: tuple[Host, ...]
+    ssh: Ssh = Ssh()
+    network: NetworkRanges = NetworkRanges()
+    etcd: Etcd = Etcd()
+    pki: Pki = Pki()
+    load_balancer: LoadBalancer = LoadBalancer()
+    kubelet: Kubelet = Kubelet()
+    proxy: Proxy = Proxy()
+    dns: Dns = Dns()
+    artefacts: Artefacts = Artefacts()
+    extra_flags: dict[Component, dict[str, str]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _own_endpoint(self) -> Self:
+        """Make a single control plane its own endpoint: there is nothing to balance."""
+        if "endpoint" not in self.model_fields_set and len(self.control_planes) == 1:
+            address = str(self.control_planes[0].internal)
+            object.__setattr__(self, "endpoint", Endpoint(name=address, port=APISERVER_PORT))
+        return self
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether a balancer stands between clients and the apiservers."""
+        own = {str(host.internal) for host in self.control_planes}
+        return not (self.endpoint.name in own and self.endpoint.port == APISERVER_PORT)
+
+    def host(self, name: str) -> Host:
+        """Return the host of that name; KeyError if there is none."""
+        return {host.name: host for host in self.hosts}[name]
+
+    def with_role(self, role: Role) -> tuple[Host, ...]:
+        """Return the hosts that have the role, sorted by name.
+
+        A control plane implies etcd and load-balancer when no host has that role by itself.
+        """
+        named = [host for host in self.hosts if role in host.roles]
+        if role is Role.LOAD_BALANCER and not self.is_balanced:
+            return ()
+        if not named and role in {Role.ETCD, Role.LOAD_BALANCER}:
+            named = [host for host in self.hosts if Role.CONTROL_PLANE in host.roles]
+        return tuple(sorted(named, key=lambda host: host.name))
+
+    @property
+    def control_planes(self) -> tuple[Host, ...]:
+        """Hosts that run an apiserver, a controller-manager and a scheduler."""
+        return self.with_role(Role.CONTROL_PLANE)
+
+    @property
+    def etcd_members(self) -> tuple[Host, ...]:
+        """Hosts that run a member of etcd."""
+        return self.with_role(Role.ETCD)
+
+    @property
+    def load_balancers(self) -> tuple[Host, ...]:
+        """Hosts that run haproxy, and keepalived when there is a virtual address."""
+        return self.with_role(Role.LOAD_BALANCER)
+
+    @property
+    def workers(self) -> tuple[Host, ...]:
+        """Hosts that run the user's pods and nothing of the control plane."""
+        planes = {host.name for host in self.control_planes}
+        return tuple(host for host in self.with_role(Role.WORKER) if host.name not in planes)
+
+    @property
+    def nodes(self) -> tuple[Host, ...]:
+        """Hosts that run a kubelet: control planes and workers."""
+        both = (*self.control_planes, *self.workers)
+        return tuple(sorted(both, key=lambda host: host.name))

@@ -1,0 +1,287 @@
+"""What the parts of a specification must be to each other; every rule is one function.
+
+A rule yields a violation with the path it concerns, so that the reader is led to the line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import ip_network
+
+from backstay.spec.model import (
+    ArtefactSource,
+    ClusterSpec,
+    Component,
+    IPAddress,
+)
+from backstay.spec.problems import Path, nearest
+from backstay.spec.versions import KUBERNETES
+
+LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+DOMAIN = re.compile(rf"{LABEL.pattern}(\.{LABEL.pattern})*")
+USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
+QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?")
+FLAG = re.compile(r"[a-z][a-z0-9-]*")
+MOST_MEMBERS = 7
+APISERVER_PORT = 6443
+# The apiserver refuses more than 20 bits of Service addresses.
+SERVICE_BITS = 20
+# Flags that would undo what keeps the data safe (M12), or that only backstay can set rightly.
+OWNED_FLAGS = frozenset(
+    {"force-new-cluster", "data-dir", "initial-cluster-state", "client-ca-file", "etcd-servers"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule."""
+
+    message: str
+    path: Path
+    suggestion: str = ""
+
+
+Rule = Callable[[ClusterSpec], Iterator[Violation]]
+
+
+def violations(spec: ClusterSpec) -> Iterator[Violation]:
+    """Yield everything that is wrong between the parts of the specification."""
+    for rule in RULES:
+        yield from rule(spec)
+
+
+def _names(spec: ClusterSpec) -> Iterator[Violation]:
+    if not LABEL.fullmatch(spec.name):
+        yield Violation(
+            f"the name {spec.name!r} must be lower-case letters, digits and -", ("name",)
+        )
+    seen: dict[str, int] = {}
+    for index, host in enumerate(spec.hosts):
+        path = ("hosts", index, "name")
+        if not LABEL.fullmatch(host.name):
+            yield Violation(
+                f"{host.name!r} is no host name: lower-case letters, digits and -", path
+            )
+        if host.name in seen:
+            yield Violation(f"the name {host.name} is also host {seen[host.name] + 1}'s", path)
+        seen.setdefault(host.name, index)
+
+
+def _addresses(spec: ClusterSpec) -> Iterator[Violation]:
+    seen: dict[IPAddress, str] = {}
+    for index, host in enumerate(spec.hosts):
+        for address in host.addresses:
+            if address in seen:
+                path = ("hosts", index, "address")
+                yield Violation(f"the address {address} is also {seen[address]}'s", path)
+            seen.setdefault(address, host.name)
+    families = {host.internal.version for host in spec.hosts}
+    families |= {spec.network.pods.version, spec.network.services.version}
+    if len(families) > 1:
+        message = "hosts, pods and services must all be IPv4 or all be IPv6"
+        yield Violation(message, ("network",) if "network" in spec.model_fields_set else ("hosts",))
+
+
+def _roles(spec: ClusterSpec) -> Iterator[Violation]:
+    if not spec.hosts:
+        yield Violation("at least one host is needed", ("hosts",))
+        return
+    for index, host in enumerate(spec.hosts):
+        if not host.roles:
+            yield Violation(f"{host.name} has no role", ("hosts", index, "roles"))
+    if not spec.control_planes:
+        yield Violation("no host has the role control-plane", ("hosts",))
+
+
+def _members(spec: ClusterSpec) -> Iterator[Violation]:
+    count = len(spec.etcd_members)
+    if count > MOST_MEMBERS:
+        message = f"{count} etcd members: beyond {MOST_MEMBERS} writes only get slower"
+        yield Violation(message, ("hosts",))
+    elif count and count % 2 == 0:
+        message = (
+            f"{count} etcd members tolerate {count - count // 2 - 1} failures, as {count - 1} do, "
+            f"and are more likely to have one: use {count - 1} or {count + 1}"
+        )
+        yield Violation(message, ("hosts",))
+
+
+def _endpoint(spec: ClusterSpec) -> Iterator[Violation]:
+    endpoint = spec.endpoint
+    if endpoint.vip is None and endpoint.name is None:
+        yield Violation("endpoint needs a vip or a name", ("endpoint",))
+    if endpoint.name is not None and not _is_name(endpoint.name):
+        yield Violation(f"{endpoint.name!r} is no name", ("endpoint", "name"))
+    if endpoint.vip is not None:
+        yield from _vip(spec, endpoint.vip)
+    shared = {host.name for host in spec.load_balancers} & {h.name for h in spec.control_planes}
+    if shared and endpoint.port == APISERVER_PORT:
+        message = f"port {APISERVER_PORT} is the apiserver's on {', '.join(sorted(shared))}"
+        yield Violation(message + ": choose another, such as 8443", ("endpoint", "port"))
+
+
+def _is_name(text: str) -> bool:
+    return bool(DOMAIN.fullmatch(text)) or bool(re.fullmatch(r"[0-9a-f:.]+", text))
+
+
+def _vip(spec: ClusterSpec, vip: IPAddress) -> Iterator[Violation]:
+    path = ("endpoint", "vip")
+    for host in spec.hosts:
+        if vip in host.addresses:
+            yield Violation(f"the vip {vip} is the address of {host.name}", path)
+    for name, network in (("pods", spec.network.pods), ("services", spec.network.services)):
+        if vip in network:
+            yield Violation(f"the vip {vip} lies in the range of {name}, {network}", path)
+    prefix = spec.endpoint.prefix or (24 if vip.version == 4 else 64)  # noqa: PLR2004
+    network = ip_network(f"{vip}/{prefix}", strict=False)
+    strangers = [host.name for host in spec.load_balancers if host.internal not in network]
+    if strangers:
+        message = (
+            f"the vip {vip} is not in the network of {', '.join(strangers)} "
+            f"(taken as /{prefix}; endpoint.prefix says otherwise)"
+        )
+        yield Violation(message, path)
+
+
+def _ranges(spec: ClusterSpec) -> Iterator[Violation]:
+    pods, services = spec.network.pods, spec.network.services
+    if pods.version == services.version and pods.overlaps(services):
+        message = f"pods {pods} and services {services} overlap"
+        yield Violation(message, ("network",))
+    for name, network in (("pods", pods), ("services", services)):
+        for host in spec.hosts:
+            if any(address in network for address in host.addresses):
+                message = f"{host.name} has an address in the range of {name}, {network}"
+                yield Violation(message, ("network", name))
+    bits = services.max_prefixlen - services.prefixlen
+    if bits > SERVICE_BITS:
+        message = f"{services} is too large: the apiserver takes /{services.max_prefixlen - 20}"
+        yield Violation(message + " at most", ("network", "services"))
+    yield from _pods_per_node(spec)
+
+
+def _pods_per_node(spec: ClusterSpec) -> Iterator[Violation]:
+    pods, prefix = spec.network.pods, spec.network.pods_per_node_prefix
+    path = ("network", "podsPerNodePrefix")
+    if prefix > pods.max_prefixlen:
+        yield Violation(f"/{prefix} is longer than an address", path)
+    elif prefix < pods.prefixlen or 2 ** (prefix - pods.prefixlen) < len(spec.nodes):
+        have = 2 ** max(prefix - pods.prefixlen, 0)
+        message = f"{pods} has {have} ranges of /{prefix}, and there are {len(spec.nodes)} nodes"
+        yield Violation(message, path)
+
+
+def _version(spec: ClusterSpec) -> Iterator[Violation]:
+    if spec.kubernetes not in KUBERNETES:
+        known = ", ".join(sorted(KUBERNETES))
+        message = f"Kubernetes {spec.kubernetes} is not known; known are {known}"
+        yield Violation(message, ("kubernetes",), nearest(spec.kubernetes, KUBERNETES))
+
+
+def _dns(spec: ClusterSpec) -> Iterator[Violation]:
+    dns = spec.dns
+    if not DOMAIN.fullmatch(dns.domain):
+        yield Violation(f"{dns.domain!r} is no domain", ("dns", "domain"))
+    for name in ("cpu_request", "cpu_limit", "memory_request", "memory_limit"):
+        value = getattr(dns, name)
+        if value is not None and not QUANTITY.fullmatch(value):
+            alias = type(dns).model_fields[name].alias or name
+            yield Violation(f"{value!r} is no quantity, such as 100m or 170Mi", ("dns", alias))
+
+
+def _timers(spec: ClusterSpec) -> Iterator[Violation]:
+    etcd = spec.etcd
+    # etcd refuses to start otherwise (embed/config.go: election at least 5 heartbeats).
+    if etcd.election_milliseconds < 5 * etcd.heartbeat_milliseconds:
+        message = f"electionMilliseconds must be at least 5 × {etcd.heartbeat_milliseconds}"
+        yield Violation(message, ("etcd", "electionMilliseconds"))
+
+
+def _lifetimes(spec: ClusterSpec) -> Iterator[Violation]:
+    pki = spec.pki
+    for name in ("authority_lifetime", "certificate_lifetime", "admin_lifetime"):
+        if getattr(pki, name) < timedelta(minutes=10):
+            alias = type(pki).model_fields[name].alias or name
+            yield Violation("a certificate must live for 10m at least", ("pki", alias))
+    if pki.certificate_lifetime > pki.authority_lifetime:
+        message = "a certificate cannot outlive the authority that signs it"
+        yield Violation(message, ("pki", "certificateLifetime"))
+    if pki.renew_before >= pki.certificate_lifetime:
+        message = "renewBefore must be shorter than certificateLifetime, or each run renews all"
+        yield Violation(message, ("pki", "renewBefore"))
+
+
+def _ssh(spec: ClusterSpec) -> Iterator[Violation]:
+    users: list[tuple[Path, str | None]] = [(("ssh", "user"), spec.ssh.user)]
+    keys: list[tuple[Path, str | None]] = []
+    for index, host in enumerate(spec.hosts):
+        users.append((("hosts", index, "user"), host.user))
+        keys.append((("hosts", index, "hostKey"), host.host_key))
+    if spec.ssh.bastion is not None:
+        users.append((("ssh", "bastion", "user"), spec.ssh.bastion.user))
+        keys.append((("ssh", "bastion", "hostKey"), spec.ssh.bastion.host_key))
+    for path, user in users:
+        if user is not None and not USER.fullmatch(user):
+            yield Violation(f"{user!r} is no user name", path)
+    for path, key in keys:
+        if key is not None and not re.fullmatch(
+            r"[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,2}( .*)?", key
+        ):
+            yield Violation("a host key is its type and its base64, as in ssh_host_*_key.pub", path)
+
+
+def _artefacts(spec: ClusterSpec) -> Iterator[Violation]:
+    needs = {ArtefactSource.BUNDLE: "bundle", ArtefactSource.MIRROR: "mirror"}
+    for source, key in needs.items():
+        if source in spec.artefacts.sources and getattr(spec.artefacts, key) is None:
+            message = f"the source {source} needs artefacts.{key}"
+            yield Violation(message, ("artefacts", "sources"))
+
+
+def _extra_flags(spec: ClusterSpec) -> Iterator[Violation]:
+    for component, flags in spec.extra_flags.items():
+        for flag, value in flags.items():
+            path = ("extraFlags", component.value, flag)
+            if not FLAG.fullmatch(flag):
+                yield Violation(f"{flag!r} is no flag: write it without dashes", path)
+            elif flag in OWNED_FLAGS or _is_unsafe(component, flag):
+                yield Violation(f"the flag {flag} can cost data or is backstay's to set", path)
+            if re.search(r"[\0\n\r]", value):
+                yield Violation("a flag's value is one line", path)
+
+
+def _is_unsafe(component: Component, flag: str) -> bool:
+    return component is Component.ETCD and flag.startswith("unsafe-")
+
+
+def _paths(spec: ClusterSpec) -> Iterator[Violation]:
+    for path, value in (
+        (("ssh", "key"), spec.ssh.key),
+        (("ssh", "knownHosts"), spec.ssh.known_hosts),
+    ):
+        if value is not None and re.search(r"[\0\n\r]", value):
+            yield Violation("a path is one line", path)
+    interface = spec.endpoint.interface
+    if interface is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", interface):
+        yield Violation(f"{interface!r} is no network interface", ("endpoint", "interface"))
+
+
+RULES: tuple[Rule, ...] = (
+    _names,
+    _addresses,
+    _roles,
+    _members,
+    _endpoint,
+    _ranges,
+    _version,
+    _dns,
+    _timers,
+    _lifetimes,
+    _ssh,
+    _paths,
+    _artefacts,
+    _extra_flags,
+)
