@@ -1,0 +1,1 @@
+"""Pure: which certificates must exist, why one must be re-issued, and issuing it."""
