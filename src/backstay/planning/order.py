@@ -1,0 +1,222 @@
+"""In which order differences are mended: first boot in parallel, live change one at a time.
+
+Starting a unit that is not running takes nothing away, so all such units of all hosts start
+together and wait for one another by restarting. Restarting or reloading a running unit takes
+something away: those go host by host behind gates, each with the files that cause it, so that
+no running unit finds new files before its turn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from backstay.components.wish import Manifest, Wish
+from backstay.planning.drift import Drift, object_name
+from backstay.planning.observation import Observation
+from backstay.planning.plan import (
+    ActOnUnits,
+    ApiReady,
+    ApplyObjects,
+    Change,
+    Converge,
+    DeploymentAvailable,
+    EndpointServes,
+    EtcdHealthy,
+    Gate,
+    LeasesHeld,
+    NodesReady,
+    NodesRegistered,
+    Stage,
+    Step,
+    UnitsActive,
+)
+from backstay.resources.resource import Key
+from backstay.resources.service import Service, Tier
+from backstay.spec.model import ClusterSpec, Cni
+
+LEASES = ("kube-controller-manager", "kube-scheduler")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What ordering needs to know beside the differences."""
+
+    spec: ClusterSpec
+    wish: Wish
+    observation: Observation
+
+
+def order(setting: Setting, drift: Drift) -> tuple[Stage, ...]:
+    """Return the stages that mend the drift; none when there is none."""
+    rolling = dict(_rolling(drift))
+    files, start = _files(drift, rolling), _start(setting, drift)
+    roll, objects = tuple(_roll(setting, drift, rolling)), tuple(_objects(setting, drift))
+    if start and objects and not roll:
+        start, objects = _overlapped(start, objects)
+    stages = (files, start, *roll, *objects)
+    return tuple(stage for stage in stages if stage is not None)
+
+
+def _overlapped(start: Stage, objects: tuple[Stage, ...]) -> tuple[Stage, tuple[Stage, ...]]:
+    """Apply objects as soon as the apiservers are ready; all other gates are waited for after.
+
+    On a first boot nodes, balancers and leaders come up while the objects are written.
+    """
+    first = tuple(gate for gate in start.gates if isinstance(gate, ApiReady))
+    if not first:
+        return start, objects
+    later = tuple(gate for gate in start.gates if gate not in first)
+    gates = tuple(dict.fromkeys((*later, *objects[0].gates)))
+    return replace(start, gates=first), (replace(objects[0], gates=gates), *objects[1:])
+
+
+def _services(changes: Sequence[Change]) -> Iterator[tuple[Change, Service]]:
+    for change in changes:
+        if isinstance(change.resource, Service):
+            yield change, change.resource
+
+
+def _is_start(change: Change) -> bool:
+    return any(diff.field == "active" for diff in change.diffs)
+
+
+def _disturbs(change: Change) -> bool:
+    fields = {diff.field for diff in change.diffs}
+    return not _is_start(change) and bool(fields & {"digest", "recorded"})
+
+
+def _rolling(drift: Drift) -> Iterator[tuple[str, Mapping[Key, Tier]]]:
+    """Yield for each host which keys must wait for the turn of a running unit that reads them."""
+    for host, changes in drift.hosts.items():
+        turns: dict[Key, Tier] = {}
+        for change, service in _services(changes):
+            if _disturbs(change):
+                for key in (service.key, *service.reads):
+                    turns[key] = min(turns.get(key, service.tier), service.tier)
+        yield host, turns
+
+
+def _files(drift: Drift, rolling: Mapping[str, Mapping[Key, Tier]]) -> Stage | None:
+    steps = tuple(
+        Converge(host, waiting)
+        for host, changes in drift.hosts.items()
+        if (
+            waiting := tuple(
+                change
+                for change in changes
+                if not isinstance(change.resource, Service) and change.key not in rolling[host]
+            )
+        )
+    )
+    return Stage("files", steps) if steps else None
+
+
+def _start(setting: Setting, drift: Drift) -> Stage | None:
+    """Start what does not run, and enable what runs and would not after a boot."""
+    by_host = {
+        host: tuple(change for change, _ in _services(changes) if not _disturbs(change))
+        for host, changes in drift.hosts.items()
+    }
+    steps = tuple(ActOnUnits(host, changes) for host, changes in by_host.items() if changes)
+    gates = [
+        gate
+        for step in steps
+        for gate in _gates(setting, step.host, [s for _, s in _services(step.changes)])
+    ]
+    return Stage("start", steps, gates=tuple(dict.fromkeys(gates))) if steps else None
+
+
+def _gates(setting: Setting, host: str, services: Sequence[Service]) -> Iterator[Gate]:
+    """Yield what must hold once these units of the host were started or restarted."""
+    yield UnitsActive(host, tuple(service.unit for service in services))
+    tiers = {service.tier for service in services}
+    if Tier.ETCD in tiers:
+        yield EtcdHealthy(host)
+    if Tier.APISERVER in tiers:
+        yield ApiReady(host)
+    if Tier.BALANCER in tiers:
+        yield EndpointServes(host)
+    if Tier.CONTROLLERS in tiers:
+        yield LeasesHeld(LEASES)
+    if any(service.unit == "kubelet.service" for service in services):
+        yield _nodes(setting, (host,))
+
+
+def _nodes(setting: Setting, names: tuple[str, ...]) -> Gate:
+    bridged = setting.spec.network.cni is Cni.BRIDGE
+    return NodesReady(names) if bridged else NodesRegistered(names)
+
+
+def _roll(
+    setting: Setting, drift: Drift, rolling: Mapping[str, Mapping[Key, Tier]]
+) -> Iterator[Stage]:
+    for tier in Tier:
+        hosts = [host for host in _turns(setting, drift) if tier in rolling[host].values()]
+        if tier.one_at_a_time:
+            yield from (_roll_stage(setting, drift, rolling, tier, (host,)) for host in hosts)
+        elif hosts:
+            yield _roll_stage(setting, drift, rolling, tier, tuple(hosts))
+
+
+def _turns(setting: Setting, drift: Drift) -> list[str]:
+    """Return hosts in the order of their turns: who leads etcd or holds the address goes last."""
+    reached = setting.observation.reached
+
+    def weight(host: str) -> tuple[bool, str]:
+        survey = reached[host].survey
+        return "yes" in (survey.get("etcd_leader"), survey.get("holds_vip")), host
+
+    return sorted(drift.hosts, key=weight)
+
+
+def _roll_stage(
+    setting: Setting,
+    drift: Drift,
+    rolling: Mapping[str, Mapping[Key, Tier]],
+    tier: Tier,
+    hosts: tuple[str, ...],
+) -> Stage:
+    steps: list[Step] = []
+    gates: list[Gate] = []
+    for host in hosts:
+        mine = [change for change in drift.hosts[host] if rolling[host].get(change.key) is tier]
+        files = tuple(change for change in mine if not isinstance(change.resource, Service))
+        units = tuple(change for change, _ in _services(mine))
+        steps += [Converge(host, files)] if files else []
+        steps += [ActOnUnits(host, units)] if units else []
+        gates += _gates(setting, host, [service for _, service in _services(units)])
+    name = f"{tier.name.lower()} {', '.join(hosts)}"
+    return Stage(
+        name, tuple(steps), tuple(dict.fromkeys(gates)), _requires(setting, tier), at_once=1
+    )
+
+
+def _requires(setting: Setting, tier: Tier) -> tuple[Gate, ...]:
+    """Return what must hold before a unit of the tier is taken away from a live cluster."""
+    match tier:
+        case Tier.ETCD:
+            return tuple(EtcdHealthy(host.name) for host in setting.spec.etcd_members)
+        case Tier.APISERVER:
+            return tuple(ApiReady(host.name) for host in setting.spec.control_planes)
+        case Tier.BALANCER:
+            return tuple(EndpointServes(host.name) for host in setting.spec.load_balancers)
+        case Tier.CONTROLLERS | Tier.NODE:
+            return ()
+
+
+def _objects(setting: Setting, drift: Drift) -> Iterator[Stage]:
+    nodes = tuple(n.name for n in setting.spec.nodes if n.name in setting.observation.reached)
+    if drift.objects:
+        gates = [_nodes(setting, nodes)]
+        if setting.spec.network.cni is Cni.BRIDGE:
+            gates.append(DeploymentAvailable("kube-system", "coredns"))
+        yield Stage("cluster objects", (_apply(drift, drift.objects),), gates=tuple(gates))
+    if drift.late_objects:
+        requires = (NodesRegistered(nodes),)
+        yield Stage("node labels", (_apply(drift, drift.late_objects),), requires=requires)
+
+
+def _apply(drift: Drift, objects: Sequence[Manifest]) -> ApplyObjects:
+    names = tuple(object_name(one) for one in objects)
+    return ApplyObjects(tuple(objects), names, tuple(drift.object_reasons[name] for name in names))

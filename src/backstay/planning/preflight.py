@@ -1,0 +1,211 @@
+"""Whether the machines are fit: every problem of every machine in one report, before any change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from backstay.errors import PreflightError
+from backstay.planning.observation import HostSeen, Observation
+from backstay.resources.resource import Facts, Key
+from backstay.spec.model import ClusterSpec, Host, Role
+
+# Certificates are backdated five minutes and leases last seconds; the issue allows this much.
+SKEW_SECONDS = 2.0
+NEEDED_FREE_KILOBYTES = 2 * 1024 * 1024
+OLDEST_SYSTEMD = 247
+
+# Which unit of ours may hold which port: a port that another program holds is a problem.
+_PORTS: Mapping[str, tuple[tuple[int, str], ...]] = {
+    Role.CONTROL_PLANE: (
+        (6443, "kube-apiserver.service"),
+        (10257, "kube-controller-manager.service"),
+        (10259, "kube-scheduler.service"),
+    ),
+    Role.ETCD: ((2379, "etcd.service"), (2380, "etcd.service")),
+    "node": ((10250, "kubelet.service"), (10256, "kube-proxy.service")),
+}
+_PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    "every": ("base64", "sha256sum", "awk"),
+    "node": ("mount", "nft", "iptables"),
+    Role.LOAD_BALANCER: ("haproxy", "keepalived"),
+}
+_PACKAGES = {
+    "base64": "coreutils",
+    "sha256sum": "coreutils",
+    "awk": "mawk",
+    "nft": "nftables",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing about one machine that must change first; `check` is its stable id."""
+
+    check: str
+    host: str
+    what: str
+    next_move: str
+
+    def __str__(self) -> str:
+        return f"{self.host}: {self.what} [{self.check}]\n    next: {self.next_move}"
+
+
+def problems(
+    spec: ClusterSpec, observation: Observation, *, incarnation: str
+) -> tuple[Problem, ...]:
+    """Return every problem; `incarnation` tells this cluster from others of the same name."""
+    cluster = f"{spec.name} {incarnation}"
+    found = [
+        problem
+        for name, seen in sorted(observation.reached.items())
+        for problem in _of_host(spec, spec.host(name), seen, cluster)
+    ]
+    return (*found, *_clocks(observation))
+
+
+def require_fit(found: Iterable[Problem], *, skipped: frozenset[str] = frozenset()) -> None:
+    """Raise PreflightError with all problems that are not skipped."""
+    left = [problem for problem in found if problem.check not in skipped]
+    if left:
+        raise PreflightError(
+            f"{len(left)} problem{'s' if len(left) > 1 else ''} to solve first; nothing changed",
+            why="\n" + "\n".join(str(problem) for problem in left),
+            next_move="mend them, then run again",
+        )
+
+
+def _groups(spec: ClusterSpec, host: Host) -> Iterator[str]:
+    """Yield the groups of the tables above that the host belongs to."""
+    yield "every"
+    if host in spec.nodes:
+        yield "node"
+    members = {
+        Role.CONTROL_PLANE: spec.control_planes,
+        Role.ETCD: spec.etcd_members,
+        Role.LOAD_BALANCER: spec.load_balancers,
+    }
+    yield from (role for role, hosts in members.items() if host in hosts)
+
+
+def _of_host(spec: ClusterSpec, host: Host, seen: HostSeen, cluster: str) -> Iterator[Problem]:
+    survey = seen.survey
+    yield from _system(host, survey)
+    yield from _leftovers(host, survey, cluster)
+    groups = tuple(_groups(spec, host))
+    yield from _ports(spec, host, seen, groups)
+    present = survey.get("programs", "").split()
+    for group in groups:
+        for program in _PROGRAMS.get(group, ()):
+            if program == "keepalived" and spec.endpoint.vip is None:
+                continue
+            if program not in present:
+                package = _PACKAGES.get(program, program)
+                yield Problem(
+                    "program-missing",
+                    host.name,
+                    f"the program {program} is missing",
+                    f"apt-get install {package}",
+                )
+
+
+def _system(host: Host, survey: Facts) -> Iterator[Problem]:
+    name = host.name
+    if survey.get("uid") != "0":
+        yield Problem("not-root", name, "the SSH user is not root and sudo gives no root", "sudo")
+    if survey.get("etc_writable") != "yes":
+        yield Problem("etc-read-only", name, "/etc cannot be written", "mount -o remount,rw /")
+    if survey.get("hostname") != name:
+        yield Problem(
+            "hostname-differs",
+            name,
+            f"the machine calls itself {survey.get('hostname')!r}",
+            f"hostnamectl set-hostname {name} (or change the name in cluster.yaml)",
+        )
+    if str(host.internal) not in interfaces(survey):
+        yield Problem(
+            "address-missing",
+            name,
+            f"no interface has the address {host.internal}",
+            "set address or privateAddress in cluster.yaml to one of: "
+            + ", ".join(sorted(interfaces(survey))),
+        )
+    if survey.get("swap", "0") != "0":
+        yield Problem("swap-on", name, "swap is in use", "swapoff -a, and out of /etc/fstab")
+    if int(survey.get("systemd") or 0) < OLDEST_SYSTEMD:
+        yield Problem(
+            "systemd-old", name, f"systemd {survey.get('systemd')} is too old", "upgrade the system"
+        )
+    free = int(survey.get("free_kilobytes") or 0)
+    if free < NEEDED_FREE_KILOBYTES:
+        yield Problem(
+            "disk-full",
+            name,
+            f"/var/lib has {free // 1024} MiB free, 2048 MiB are needed",
+            "free some room there",
+        )
+
+
+def interfaces(survey: Facts) -> dict[str, str]:
+    """Return the machine's addresses, each with the interface that carries it."""
+    pairs = (part.partition("=") for part in survey.get("addresses", "").split(",") if part)
+    return {address.partition("/")[0]: interface for interface, _, address in pairs}
+
+
+def _leftovers(host: Host, survey: Facts, cluster: str) -> Iterator[Problem]:
+    theirs = survey.get("cluster", "").strip()
+    left = survey.get("leftovers", "").strip()
+    if theirs and theirs != cluster:
+        yield Problem(
+            "other-cluster",
+            host.name,
+            f"it belongs to the cluster {theirs[:60]!r}, not to {cluster[:60]!r}",
+            "use another machine, or wipe this one",
+        )
+    elif left and not theirs:
+        yield Problem(
+            "leftovers",
+            host.name,
+            f"it has files of another cluster in {left}",
+            f"look at them; if nothing is needed any more: rm -rf {left}",
+        )
+
+
+def _ports(
+    spec: ClusterSpec, host: Host, seen: HostSeen, groups: tuple[str, ...]
+) -> Iterator[Problem]:
+    taken = {int(port) for port in seen.survey.get("listening", "").split(",") if port}
+    wanted = [pair for group in groups for pair in _PORTS.get(group, ())]
+    if Role.LOAD_BALANCER in groups:
+        wanted.append((spec.endpoint.port, "haproxy.service"))
+    for port, unit in wanted:
+        record = seen.records.get(Key("service", unit))
+        ours = isinstance(record, Mapping) and record.get("active") in {
+            "active",
+            "activating",
+            "reloading",
+            "deactivating",
+        }
+        if port in taken and not ours:
+            yield Problem(
+                "port-in-use",
+                host.name,
+                f"port {port}, which {unit.removesuffix('.service')} needs, is in use",
+                f"find who has it: ss -ltnp sport = :{port}",
+            )
+
+
+def _clocks(observation: Observation) -> Iterator[Problem]:
+    told = {n: seen.survey.get("clock_skew") for n, seen in observation.reached.items()}
+    skews = {name: float(skew) for name, skew in told.items() if skew}
+    if not skews:
+        return
+    middle = sorted(skews.values())[len(skews) // 2]
+    for host, skew in sorted(skews.items()):
+        if abs(skew - middle) > SKEW_SECONDS:
+            yield Problem(
+                "clock-skew",
+                host,
+                f"its clock is {skew - middle:+.1f} s away from the others",
+                "make a time service run there: systemctl enable --now systemd-timesyncd",
+            )

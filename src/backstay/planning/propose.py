@@ -1,0 +1,120 @@
+"""From the machines as they are to a plan, or a refusal: everything that a plan must respect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from backstay.components.wish import Wish
+from backstay.errors import RefusedError
+from backstay.planning.document import identity
+from backstay.planning.drift import Drift, drift
+from backstay.planning.invariants import margin, require_quorum_without
+from backstay.planning.observation import Observation
+from backstay.planning.order import Setting, order
+from backstay.planning.plan import ActOnUnits, EtcdHealthy, Plan, Stage
+from backstay.resources.resource import Key
+from backstay.resources.service import Service, Tier
+from backstay.spec.digest import digest
+from backstay.spec.model import ClusterSpec
+
+_ETCD = Key("service", "etcd.service")
+
+
+def propose(spec: ClusterSpec, wish: Wish, observation: Observation) -> Plan:
+    """Return the plan that makes the machines as wished.
+
+    Raises QuorumError or RefusedError when the first unsafe step would be among its own.
+    """
+    found = drift(wish, observation)
+    _require_data(spec, observation)
+    withheld = _withheld(spec, observation)
+    stages = tuple(
+        stage
+        for stage in order(Setting(spec, wish, observation), found)
+        if not (withheld and _disturbs_control_plane(stage))
+    )
+    voters = frozenset(host.name for host in spec.etcd_members)
+    healthy = frozenset(host for host in voters if _runs(observation, host))
+    for stage in stages:
+        for host in _etcd_restarts(stage):
+            require_quorum_without(host, voters=voters, healthy=healthy | _started(stages))
+    notes = (*_notes(observation), *withheld, *_unread(found))
+    plan = Plan(digest(spec), "", stages, margin(voters, healthy), notes)
+    return replace(plan, seen_digest=identity(plan))
+
+
+def _runs(observation: Observation, host: str) -> bool:
+    seen = observation.seen(host, _ETCD)
+    return isinstance(seen, dict) and seen.get("active") == "active"
+
+
+def _started(stages: tuple[Stage, ...]) -> frozenset[str]:
+    """Return the hosts whose member is up before any is taken away: a gate waits for it."""
+    return frozenset(
+        gate.host for stage in stages for gate in stage.gates if isinstance(gate, EtcdHealthy)
+    )
+
+
+def _etcd_restarts(stage: Stage) -> Iterator[str]:
+    for step in stage.steps:
+        if isinstance(step, ActOnUnits):
+            for change in step.changes:
+                fields = {diff.field for diff in change.diffs}
+                if change.key == _ETCD and "digest" in fields and "active" not in fields:
+                    yield step.host
+
+
+def _require_data(spec: ClusterSpec, observation: Observation) -> None:
+    """Refuse to start an empty member beside members that have data (M9), or a silent one."""
+    members = frozenset(host.name for host in spec.etcd_members)
+    with_data = observation.has_etcd_data & members
+    empty = sorted((members & observation.reached.keys()) - with_data)
+    silent = sorted(members & observation.unreachable.keys())
+    if with_data and empty:
+        raise RefusedError(
+            f"etcd on {', '.join(empty)} has no data, and the cluster already lives",
+            where=", ".join(empty),
+            why=f"members with data: {', '.join(sorted(with_data))}; an empty member that starts "
+            "with the first boot's settings would be a stranger to them",
+            next_move="a lost member is removed and added anew, never restarted empty",
+        )
+    if not with_data and silent:
+        raise RefusedError(
+            f"a new cluster needs all its etcd members, and {', '.join(silent)} does not answer",
+            where=", ".join(silent),
+            why="; ".join(observation.unreachable[host].why for host in silent),
+            next_move="make it reachable, or take it out of cluster.yaml",
+        )
+
+
+def _withheld(spec: ClusterSpec, observation: Observation) -> tuple[str, ...]:
+    """Say why nothing running of the control plane is disturbed: a part of it is silent."""
+    parts = {*spec.control_planes, *spec.etcd_members, *spec.load_balancers}
+    silent = sorted(host.name for host in parts if host.name in observation.unreachable)
+    if not silent:
+        return ()
+    return (
+        f"no running unit of the control plane is restarted while {', '.join(silent)} is silent",
+    )
+
+
+def _disturbs_control_plane(stage: Stage) -> bool:
+    return any(
+        isinstance(change.resource, Service)
+        and change.resource.tier is not Tier.NODE
+        and not {"active", "enabled"} & {diff.field for diff in change.diffs}
+        for step in stage.steps
+        if isinstance(step, ActOnUnits)
+        for change in step.changes
+    )
+
+
+def _notes(observation: Observation) -> Iterator[str]:
+    for host, reason in sorted(observation.unreachable.items()):
+        yield f"{host} could not be reached: {' '.join(reason.why.split())}"
+
+
+def _unread(found: Drift) -> Iterator[str]:
+    for host, key, why in found.unknown:
+        yield f"{host}: {key} could not be read and is left alone: {why}"
