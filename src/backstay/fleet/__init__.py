@@ -1,0 +1,1 @@
+"""Reach machines: look at them, change them, wait for them."""

@@ -1,0 +1,1 @@
+"""Binaries by digest: found, fetched or built, and checked."""

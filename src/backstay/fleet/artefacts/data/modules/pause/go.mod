@@ -1,0 +1,3 @@
+module backstay.local/pause
+
+go 1.26.0

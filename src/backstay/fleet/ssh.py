@@ -1,0 +1,243 @@
+"""Machines over SSH: one connection per machine for the whole run, host keys always verified."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import asyncssh
+
+from backstay.errors import (
+    AuthenticationError,
+    GateTimeoutError,
+    HostKeyError,
+    PreflightError,
+    UnreachableError,
+)
+from backstay.fleet.transport import Completed, Machine
+from backstay.spec.model import ClusterSpec, Host
+
+CONNECT_SECONDS = 10.0
+# Long silences are normal (a machine at work); three lost keep-alives are not.
+KEEPALIVE_SECONDS = 5.0
+KEEPALIVE_COUNT = 3
+
+
+@dataclass(slots=True)
+class SshMachine:
+    """A machine behind one asyncssh connection."""
+
+    name: str
+    connection: asyncssh.SSHClientConnection
+    is_root: bool
+    round_trips: int = 0
+
+    def _command(self, words: tuple[str, ...]) -> str:
+        """Return the command line; `exec` leaves no login shell between us and sh."""
+        sudo = () if self.is_root else ("sudo", "-n", "--")
+        return "exec " + shlex.join((*sudo, *words))
+
+    async def run(
+        self, script: str, *, deadline: float, on_line: Callable[[str], None] | None = None
+    ) -> Completed:
+        """Feed the script to a root `sh` on standard input (see Machine)."""
+        self.round_trips += 1
+        with self._translated(), _deadline(deadline, self.name):
+            async with self.connection.create_process(
+                self._command(("/bin/sh", "-s")), encoding="utf-8", errors="replace"
+            ) as process:
+                reading = asyncio.gather(
+                    _lines(process.stdout, on_line), _lines(process.stderr, None)
+                )
+                await _feed(process.stdin, script)
+                async with asyncio.timeout(deadline):
+                    stdout, stderr = await reading
+                    await process.wait_closed()
+        return self._completed(process.exit_status, stdout, stderr)
+
+    async def send(self, script: str, source: Path, *, deadline: float) -> Completed:
+        """Run a short script with the file's bytes on standard input (see Machine)."""
+        self.round_trips += 1
+        with self._translated(), _deadline(deadline, self.name):
+            async with asyncio.timeout(deadline):
+                done = await self.connection.run(
+                    self._command(("/bin/sh", "-c", script)), stdin=str(source), encoding=None
+                )
+        return self._completed(done.exit_status, _text(done.stdout), _text(done.stderr))
+
+    @asynccontextmanager
+    async def open_shell(self, script: str) -> AsyncIterator[asyncssh.SSHClientProcess[str]]:
+        """Keep a root `sh -c` running; it ends when its standard input does."""
+        self.round_trips += 1
+        with self._translated():
+            async with self.connection.create_process(
+                self._command(("/bin/sh", "-c", script)), encoding="utf-8"
+            ) as process:
+                yield process
+
+    @asynccontextmanager
+    async def reach(self, host: str, port: int) -> AsyncIterator[int]:
+        """Forward a loopback port through the machine (see Machine)."""
+        with self._translated():
+            listener = await self.connection.forward_local_port("127.0.0.1", 0, host, port)
+        try:
+            yield listener.get_port()
+        finally:
+            listener.close()
+
+    def _completed(self, status: int | None, stdout: str, stderr: str) -> Completed:
+        if not self.is_root and "sudo:" in stderr and status == 1:
+            raise PreflightError(
+                "sudo asks for a password or is not allowed",
+                where=self.name,
+                why=stderr.strip().splitlines()[-1],
+                next_move="allow it in sudoers: USER ALL=(root) NOPASSWD: /bin/sh",
+            )
+        return Completed(-1 if status is None else status, stdout, stderr)
+
+    @contextmanager
+    def _translated(self) -> Iterator[None]:
+        try:
+            yield
+        except (asyncssh.Error, ConnectionError, BrokenPipeError) as error:
+            raise UnreachableError(
+                "the connection was lost", where=self.name, why=str(error)
+            ) from error
+
+
+@contextmanager
+def _deadline(seconds: float, name: str) -> Iterator[None]:
+    try:
+        yield
+    except TimeoutError as error:
+        raise GateTimeoutError(
+            f"no answer within {seconds:g} s", where=name, next_move="backstay status"
+        ) from error
+
+
+async def _lines(reader: asyncssh.SSHReader[str], tell: Callable[[str], None] | None) -> str:
+    lines = []
+    async for line in reader:
+        lines.append(line)
+        if tell is not None and line:
+            tell(line.rstrip("\n"))
+    return "".join(lines)
+
+
+async def _feed(stdin: asyncssh.SSHWriter[str], script: str) -> None:
+    stdin.write(script)
+    await stdin.drain()
+    stdin.write_eof()
+
+
+def _text(output: object) -> str:
+    return output.decode(errors="replace") if isinstance(output, bytes) else str(output or "")
+
+
+async def connect(spec: ClusterSpec, host: Host, *, tunnel: object = None) -> SshMachine:
+    """Connect to a host.
+
+    Raises HostKeyError, AuthenticationError or UnreachableError; nothing is ever accepted on
+    first sight: a host key is pinned in cluster.yaml or stands in a known_hosts file.
+    """
+    user = host.user or spec.ssh.user
+    where = f"{host.name} ({user}@{host.address} port {host.port or spec.ssh.port})"
+    try:
+        connection = await asyncssh.connect(
+            str(host.address),
+            port=host.port or spec.ssh.port,
+            username=user,
+            known_hosts=_known_hosts(spec, host.host_key),
+            client_keys=_client_keys(spec),
+            agent_path=() if spec.ssh.key is None else None,
+            config=None,
+            tunnel=tunnel or (),
+            connect_timeout=CONNECT_SECONDS,
+            login_timeout=CONNECT_SECONDS,
+            keepalive_interval=KEEPALIVE_SECONDS,
+            keepalive_count_max=KEEPALIVE_COUNT,
+            compression_algs=None,
+            encryption_algs="+aes128-gcm@openssh.com",
+        )
+    except asyncssh.HostKeyNotVerifiable as error:
+        raise HostKeyError(
+            "the host key is not the pinned one, or none is pinned",
+            where=where,
+            why=str(error),
+            next_move="check the machine's fingerprint by another way (ssh-keygen -lf "
+            "/etc/ssh/ssh_host_ed25519_key.pub on its console), then set hostKey in cluster.yaml",
+        ) from error
+    except (
+        asyncssh.PermissionDenied,
+        asyncssh.KeyImportError,
+        asyncssh.KeyEncryptionError,
+    ) as error:
+        raise AuthenticationError(
+            "the machine does not let us in",
+            where=where,
+            why=str(error),
+            next_move="set ssh.key in cluster.yaml, or load the key: ssh-add",
+        ) from error
+    except (OSError, asyncssh.Error, TimeoutError) as error:
+        raise UnreachableError(
+            "no answer on SSH", where=where, why=str(error) or type(error).__name__
+        ) from error
+    return SshMachine(host.name, connection, is_root=user == "root")
+
+
+def _known_hosts(spec: ClusterSpec, pinned: str | None) -> object:
+    if pinned is not None:
+        return ([asyncssh.import_public_key(pinned)], [], [])
+    path = Path(spec.ssh.known_hosts or "~/.ssh/known_hosts").expanduser()
+    # An empty list trusts nobody; None would trust everybody and is never passed.
+    return str(path) if path.exists() else ([], [], [])
+
+
+def _client_keys(spec: ClusterSpec) -> object:
+    return () if spec.ssh.key is None else [str(Path(spec.ssh.key).expanduser())]
+
+
+@asynccontextmanager
+async def connected(
+    spec: ClusterSpec, *, at_once: int = 30
+) -> AsyncIterator[dict[str, Machine | UnreachableError]]:
+    """Connect to all hosts at once; a host that cannot be reached is its error."""
+    gate = asyncio.Semaphore(at_once)
+    bastion = await _bastion(spec)
+
+    async def one(host: Host) -> SshMachine | UnreachableError:
+        async with gate:
+            try:
+                return await connect(spec, host, tunnel=bastion)
+            except UnreachableError as error:
+                return error
+
+    found = await asyncio.gather(*(one(host) for host in spec.hosts))
+    try:
+        yield {host.name: machine for host, machine in zip(spec.hosts, found, strict=True)}
+    finally:
+        closing = [m.connection for m in found if isinstance(m, SshMachine)]
+        for connection in (*closing, *([bastion] if bastion else [])):
+            connection.close()
+        await asyncio.gather(*(connection.wait_closed() for connection in closing))
+
+
+async def _bastion(spec: ClusterSpec) -> asyncssh.SSHClientConnection | None:
+    if spec.ssh.bastion is None:
+        return None
+    bastion = spec.ssh.bastion
+    host = Host.model_construct(
+        name="bastion",
+        address=bastion.address,  # a bastion may be a name
+        roles=frozenset(),
+        port=bastion.port,
+        user=bastion.user,
+        host_key=bastion.host_key,
+        private_address=None,
+        public_address=None,
+    )
+    return (await connect(spec, host)).connection
