@@ -1,0 +1,95 @@
+"""Look into machines: programs to run in place of this one, and a lab's state as a value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from backstay.errors import RejectedError
+from backstay.lab.groups import is_frozen, machine_groups
+from backstay.lab.lifecycle import labs, read
+from backstay.lab.model import Lab, Machine
+from backstay.lab.places import places_of
+from backstay.lab.process import remembered
+
+
+class State(StrEnum):
+    """What a machine does."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class MachineStatus:
+    """A machine and what it does."""
+
+    machine: Machine
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class LabStatus:
+    """A lab and what its machines do; `lab` is None, and `why` says why, if it is broken."""
+
+    name: str
+    lab: Lab | None
+    machines: tuple[MachineStatus, ...] = ()
+    why: str = ""
+
+
+def ssh_argv(name: str, machine: str, command: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the call of ssh that opens a shell, or runs a command, on a machine as root.
+
+    The host key is the one in the lab's own file; the user's files are neither read nor written.
+    """
+    lab = read(name)
+    places = places_of(lab.name)
+    return (
+        *("ssh", "-F", "none", "-i", str(places.key), "-o", "IdentitiesOnly=yes"),
+        *("-o", f'UserKnownHostsFile="{places.known_hosts}"', "-o", "GlobalKnownHostsFile=none"),
+        *("-o", "StrictHostKeyChecking=yes", "-o", "UpdateHostKeys=no", "-o", "LogLevel=ERROR"),
+        f"root@{lab.machine(machine).address}",
+        *command,
+    )
+
+
+def logs_argv(name: str, machine: str, options: tuple[str, ...] = ()) -> tuple[str, ...]:
+    """Return the call of journalctl that shows a machine's journal, also of a dead machine."""
+    lab = read(name)
+    places = places_of(lab.name).machine(lab.machine(machine).name)
+    return ("journalctl", f"--directory={places.journal}", *options)
+
+
+def console_text(name: str, machine: str) -> str:
+    """Return what a machine printed on its console since it was made."""
+    lab = read(name)
+    places = places_of(lab.name).machine(lab.machine(machine).name)
+    return places.console.read_text(errors="replace") if places.console.exists() else ""
+
+
+def status(name: str) -> LabStatus:
+    """Return what the machines of a lab do; PreflightError if there is no such lab."""
+    lab = read(name)
+    found = tuple(MachineStatus(machine, _state(lab, machine)) for machine in lab.machines)
+    return LabStatus(name, lab, found)
+
+
+def _state(lab: Lab, machine: Machine) -> State:
+    if remembered(places_of(lab.name).machine(machine.name)) is None:
+        return State.STOPPED
+    frozen = is_frozen(machine_groups(lab.name, machine.name))
+    return State.PAUSED if frozen else State.RUNNING
+
+
+def statuses() -> tuple[LabStatus, ...]:
+    """Return all labs of this user; one that is broken is listed with the reason."""
+    return tuple(_status_or_reason(name) for name in labs())
+
+
+def _status_or_reason(name: str) -> LabStatus:
+    try:
+        return status(name)
+    except RejectedError as error:
+        return LabStatus(name, None, why=error.why or error.what)

@@ -1,0 +1,85 @@
+"""Remove a lab whole, from whatever state it is in, and prove that nothing is left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from backstay.errors import StepFailedError
+from backstay.lab.commands import run
+from backstay.lab.groups import kill_all, lab_groups, processes, remove_groups
+from backstay.lab.lock import locked
+from backstay.lab.mounts import mounts_below
+from backstay.lab.names import check_name, is_of_lab
+from backstay.lab.places import places_of
+from backstay.lab.requirements import check_root
+from backstay.lab.wires import namespaces_of, release_namespaces, remove_namespaces
+
+PROPAGATE = Path("/run/systemd/nspawn/propagate")
+"""systemd-nspawn makes a directory here per machine and forgets it when it is killed."""
+
+
+async def down(name: str) -> None:
+    """Remove the lab of that name with everything it made; nothing happens if there is none.
+
+    What belongs to it is found by name and not by memory, so that a lab that was half made, or
+    whose directory is gone, is removed as well. StepFailedError if anything is left.
+    """
+    check_name(name)
+    check_root()
+    directory = places_of(name).directory
+    if not directory.exists() and not leftovers(name):
+        return
+    async with locked(directory):
+        await _end_processes(name)
+        await remove_namespaces(name)
+        await release_namespaces()
+        await _remove_files(name, directory)
+    _check_nothing_left(name)
+
+
+async def _end_processes(name: str) -> None:
+    await kill_all(lambda: lab_groups(name), where=f"lab {name}")
+    await remove_groups(lambda: lab_groups(name), where=f"lab {name}")
+
+
+async def _remove_files(name: str, directory: Path) -> None:
+    for path in _propagated(name):
+        path.rmdir()
+    for mount in mounts_below(directory):
+        await run("umount", "--lazy", mount)
+    # The memory goes first: half a lab shall not look like one.
+    for path in (places_of(name).memory, directory):
+        await run("rm", "-rf", "--one-file-system", str(path))
+
+
+def _propagated(name: str) -> tuple[Path, ...]:
+    if not PROPAGATE.is_dir():
+        return ()
+    return tuple(path for path in PROPAGATE.iterdir() if is_of_lab(path.name, name))
+
+
+def leftovers(name: str) -> tuple[str, ...]:
+    """List everything on this computer that belongs to the lab, in words; empty if it is gone."""
+    directory = places_of(name).directory
+    groups = lab_groups(name)
+    found: dict[str, Callable[[], Iterable[object]]] = {
+        "process": lambda: sorted(processes(groups)),
+        "control group": lambda: groups,
+        "network namespace": lambda: namespaces_of(name),
+        "nspawn directory": lambda: _propagated(name),
+        "mount": lambda: mounts_below(directory),
+        "directory": lambda: [directory] if directory.exists() else [],
+    }
+    return tuple(f"{kind} {item}" for kind, items in found.items() for item in items())
+
+
+def _check_nothing_left(name: str) -> None:
+    left = leftovers(name)
+    if left:
+        raise StepFailedError(
+            f"lab {name} is not wholly gone",
+            where="this computer",
+            why="\n".join(left),
+            next_move="backstay lab down again; what stays then is held by something else",
+        )
