@@ -1,0 +1,5 @@
+"""Run as `python -m backstay`."""
+
+from backstay.cli.main import main
+
+main()

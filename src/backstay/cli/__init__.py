@@ -1,0 +1,1 @@
+"""argv in, tables and progress out: the only room that prints or exits."""

@@ -1,0 +1,77 @@
+"""What every verb that works does: read the configuration, run to an end, with a time limit."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from backstay.cli.console import Console
+from backstay.cli.options import settings_of
+from backstay.cli.settings import Settings
+from backstay.errors import ConfigError, GateTimeoutError
+
+if TYPE_CHECKING:
+    from backstay.spec.model import ClusterSpec
+
+Result = TypeVar("Result")
+
+
+def console_of(ctx: click.Context) -> Console:
+    """Return the console with the settings of the command line."""
+    return Console.here(settings_of(ctx))
+
+
+def finished(work: Coroutine[object, object, Result], settings: Settings) -> Result:
+    """Run to the end; GateTimeoutError when `--timeout` passes before."""
+    return asyncio.run(_limited(work, settings.timeout))
+
+
+async def _limited(work: Coroutine[object, object, Result], seconds: float | None) -> Result:
+    try:
+        async with asyncio.timeout(seconds) as limit:
+            return await work
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise GateTimeoutError(
+            f"the run did not end within {seconds:g} s (--timeout)",
+            next_move="run it again; it goes on where it stopped",
+        ) from error
+
+
+def read_config(settings: Settings) -> tuple[bytes, str]:
+    """Return the configuration's bytes, and what to call it in errors."""
+    path = settings.config_path
+    if path is None:
+        return sys.stdin.buffer.read(), "standard input"
+    return _bytes(path), str(path)
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"there is no {path}",
+            where=str(path.absolute().parent),
+            why="the cluster is described in a file, and it is not there",
+            next_move="write one: backstay init HOST… --vip ADDRESS --write; "
+            "or name yours: backstay -c FILE",
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"{path} cannot be read", where=str(path), why=str(error), next_move="look at the file"
+        ) from error
+
+
+def read_spec(settings: Settings) -> ClusterSpec:
+    """Return the specification; ConfigError with every mistake at once."""
+    from backstay.spec.parse import parse
+
+    data, name = read_config(settings)
+    return parse(data, name=name)

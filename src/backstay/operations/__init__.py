@@ -1,0 +1,1 @@
+"""One file per verb: strings the other rooms together."""
