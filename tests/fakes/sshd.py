@@ -71,6 +71,7 @@ class _Server(asyncssh.SSHServer):
         self.sshd = sshd
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        del conn
         self.sshd.connections += 1
 
     def connection_requested(self, *_: object) -> bool:

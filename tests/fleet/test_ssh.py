@@ -7,7 +7,6 @@ from pathlib import Path
 
 import asyncssh
 import pytest
-from fakes.sshd import Sshd, serve
 
 from backstay.errors import (
     AuthenticationError,
@@ -17,6 +16,7 @@ from backstay.errors import (
     UnreachableError,
 )
 from backstay.fleet.ssh import SshMachine, connect, connected
+from fakes.sshd import Sshd, serve
 
 
 @pytest.fixture

@@ -90,7 +90,11 @@ class Part(BaseModel):
     """A frozen part of the specification; unknown keys are errors."""
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True
+        frozen=True,
+        extra="forbid",
+        alias_generator=to_camel,
+        populate_by_name=True,
+        use_attribute_docstrings=True,
     )
 
 
@@ -98,32 +102,49 @@ class Bastion(Part):
     """The machine through which the others are reached."""
 
     address: str
+    """Its name or address."""
     user: str = "root"
+    """The user there."""
     port: int = Field(default=22, ge=1, le=65535)
+    """Its SSH port."""
     host_key: str | None = None
+    """Its pinned public host key, as in ssh_host_ed25519_key.pub."""
 
 
 class Ssh(Part):
     """How machines are reached; a user other than root needs sudo without a password."""
 
     user: str = "root"
+    """Who we are on the machines: root needs no sudo, which is one thing less to go wrong."""
     port: int = Field(default=22, ge=1, le=65535)
+    """The SSH port of the machines."""
     key: str | None = None
+    """A private key file; without it the keys of the SSH agent are offered."""
     known_hosts: str | None = None
+    """Where host keys that are not pinned stand; else ~/.ssh/known_hosts. Never nowhere."""
     bastion: Bastion | None = None
+    """The machine through which the others are reached."""
 
 
 class Host(Part):
     """One machine: `address` is where SSH reaches it, `private_address` where peers do."""
 
     name: str
+    """A DNS label; the machine calls itself so, and its node and etcd member too."""
     address: Address
+    """Where SSH reaches it."""
     private_address: Address | None = None
+    """Where peers reach it, if that is another address."""
     public_address: Address | None = None
+    """Another address under which clients may find it; it stands in certificates."""
     roles: frozenset[Role]
+    """What it is for."""
     port: int | None = Field(default=None, ge=1, le=65535)
+    """Its own SSH port."""
     user: str | None = None
+    """Its own SSH user."""
     host_key: str | None = None
+    """Its pinned public host key: `TYPE BASE64`."""
 
     @property
     def internal(self) -> IPAddress:
@@ -141,11 +162,17 @@ class Endpoint(Part):
     """Where clients find the API: a virtual address that we move, or a name of the user's."""
 
     vip: Address | None = None
+    """A virtual address that keepalived moves between the balancers."""
     name: str | None = None
+    """A name (or address) of your own that leads to the balancers; it stands in certificates."""
     port: int = Field(default=8443, ge=1, le=65535)
+    """Not 6443, which the apiserver has on machines that both serve and balance."""
     prefix: int | None = Field(default=None, ge=1, le=128)
+    """Length of the network that holds the vip: else 24, or 64 for IPv6, as most are."""
     interface: str | None = None
+    """Which interface carries the vip; else the one with the balancer's own address."""
     virtual_router_id: int = Field(default=51, ge=1, le=255)
+    """Unique among the VRRP speakers of a network: two clusters there need two numbers."""
 
     @property
     def host(self) -> str:
@@ -157,90 +184,135 @@ class NetworkRanges(Part):
     """Address ranges of pods and Services, and who wires the pods."""
 
     pods: Network = IPv4Network("10.244.0.0/16")
+    """Where pods get addresses: 256 nodes of 256 addresses."""
     pods_per_node_prefix: int = Field(default=24, ge=8, le=112)
+    """One node's part of it: 24 holds the 110 pods of a kubelet twice, as kubeadm does."""
     services: Network = IPv4Network("10.96.0.0/16")
+    """Where Services get addresses: 65,536, well below what an apiserver allows."""
     cni: Cni = Cni.BRIDGE
+    """bridge: wired by us, with routes between machines of one network; none: by you."""
 
 
 class Etcd(Part):
     """Settings of etcd (timers in milliseconds: tuning.md of etcd)."""
 
     heartbeat_milliseconds: int = Field(default=100, ge=10, le=5000)
+    """How often the leader shows itself: etcd's own default, for networks up to 100 ms wide."""
     election_milliseconds: int = Field(default=1000, ge=50, le=50000)
+    """After how much silence a new leader is elected: ten heartbeats (tuning.md of etcd)."""
     quota_bytes: int = Field(default=8 * 1024**3, ge=16 * 1024**2, le=32 * 1024**3)
+    """Where the database stops growing: 8 GiB is the most that etcd recommends."""
 
 
 class Pki(Part):
     """Lifetimes and key kinds of certificates."""
 
     authority_lifetime: Duration = timedelta(hours=87600)
+    """Ten years, as kubeadm does: rotating an authority is an event."""
     certificate_lifetime: Duration = timedelta(hours=8760)
+    """One year: long enough to forget, short enough to matter; renewed by apply before."""
     admin_lifetime: Duration = timedelta(hours=18)
+    """18 hours: Kubernetes cannot revoke a certificate, so a person's ends by itself (as kops)."""
     renew_before: Duration = timedelta(days=30)
+    """How long before its end a certificate is issued anew by apply."""
     key: KeyKind = KeyKind.ECDSA_P256
+    """P-256: as strong as RSA of 3072 bits, and a hundred times quicker made."""
 
 
 class LoadBalancer(Part):
     """Timers of haproxy and keepalived, in milliseconds (measured: lab.md)."""
 
     check_interval_milliseconds: int = Field(default=500, ge=50, le=60000)
+    """How often /readyz is asked; with the next two a frozen apiserver is out within a second."""
     check_fast_interval_milliseconds: int = Field(default=250, ge=50, le=60000)
+    """How often while a server is changing its state."""
     check_timeout_milliseconds: int = Field(default=500, ge=50, le=60000)
+    """How long one answer may take: the frozen accept, and never answer."""
     advert_interval_milliseconds: int = Field(default=200, ge=10, le=40000)
+    """How often the holder of the vip shows itself; three silences move it (lab: 0.6 s)."""
 
 
 class Kubelet(Part):
     """Settings of the kubelets."""
 
     control_plane_server: KubeletServer = KubeletServer.LOCAL
+    """On control planes: local is their own apiserver (KEP-4471); workers ask the endpoint."""
     max_pods: int = Field(default=110, ge=1, le=1000)
+    """The kubelet's own default, and the limit of the official envelope."""
 
 
 class Proxy(Part):
     """Settings of kube-proxy."""
 
     mode: ProxyMode = ProxyMode.NFTABLES
+    """nftables: one lookup per packet however many Services (KEP-3866)."""
 
 
 class Dns(Part):
     """Settings of CoreDNS (names after the handbook's kube-dns at scale)."""
 
     domain: str = "cluster.local"
+    """The domain of the cluster."""
     replicas: int = Field(default=2, ge=1, le=100)
+    """Two, on two machines by rule; the handbook takes 6 for a thousand nodes."""
     cpu_request: str = "100m"
+    """What the scheduler sets aside."""
     cpu_limit: str | None = None
+    """None: a throttled resolver slows everything."""
     memory_request: str = "70Mi"
+    """What the scheduler sets aside."""
     memory_limit: str = "170Mi"
+    """Above it a replica is killed: room for the cache and bursts."""
     cache_seconds: int = Field(default=30, ge=0, le=3600)
+    """How long an answer is kept."""
     cache_entries: int = Field(default=9984, ge=1, le=1_000_000)
+    """How many answers are kept: about 10,000, as the handbook wants of dnsmasq."""
     max_concurrent: int = Field(default=1000, ge=1, le=1_000_000)
+    """How many questions wait upstream at once: 1,000, as the handbook wants of dnsmasq."""
 
 
 class Artefacts(Part):
     """Where binaries come from."""
 
     sources: tuple[ArtefactSource, ...] = (ArtefactSource.BUILD,)
+    """Asked in this order; build makes them from source, proven by go.sum, and needs no mirror."""
     bundle: str | None = None
+    """A folder made by another computer, for `bundle`."""
     mirror: str | None = None
+    """A URL below which files stand by digest, for `mirror`."""
 
 
 class ClusterSpec(Part):
     """The whole wish: what `cluster.yaml` says, with every default filled in."""
 
     name: str
+    """The name of the cluster: a DNS label."""
     kubernetes: str = "1.37.2"
+    """The version of Kubernetes."""
     endpoint: Endpoint = Endpoint()
+    """Where clients find the API; a single control plane is its own if nothing is said."""
     hosts: tuple[Host, ...]
+    """The machines; their order means nothing."""
     ssh: Ssh = Ssh()
+    """How machines are reached."""
     network: NetworkRanges = NetworkRanges()
+    """Addresses of pods and Services."""
     etcd: Etcd = Etcd()
+    """Settings of etcd."""
     pki: Pki = Pki()
+    """Lifetimes and keys of certificates."""
     load_balancer: LoadBalancer = LoadBalancer()
+    """Timers of the balancers."""
     kubelet: Kubelet = Kubelet()
+    """What the kubelets do differently from their own defaults."""
     proxy: Proxy = Proxy()
+    """How Services are programmed on each node."""
     dns: Dns = Dns()
+    """Settings of CoreDNS."""
     artefacts: Artefacts = Artefacts()
+    """Where the binaries come from, and in which order places are asked."""
     extra_flags: dict[Component, dict[str, str]] = Field(default_factory=dict)
+    """Flags of your own per program, without dashes; they win over ours."""
 
     @model_validator(mode="after")
     def _own_endpoint(self) -> Self:

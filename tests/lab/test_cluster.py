@@ -1,0 +1,248 @@
+"""The main promise, on real machines: made by one command, kept by the second, healed by plan.
+
+One lab serves all of this file's tests, in the order in which they stand here.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from backstay import lab as machines
+from backstay.operations.session import state_folder
+from fakes.busybox import REFERENCE, archive
+from fakes.real_lab import RealLab, changed_things, eventually, run
+
+pytestmark = pytest.mark.lab
+
+NAME = "t-cluster"
+MACHINES = ("cp-1", "cp-2", "cp-3", "w-1")
+PLANES = MACHINES[:3]
+# What may never change when nothing is to be done: runs of units, certificates, times of files.
+FINGERPRINT = """
+for unit in /etc/systemd/system/*.service; do
+    printf '%s ' "$(basename "$unit")"
+    systemctl show --value -p InvocationID "$(basename "$unit")"
+done
+find /etc/kubernetes /etc/etcd /etc/haproxy /etc/keepalived /etc/cni /etc/containerd \
+    /etc/systemd/system /etc/backstay -type f -printf '%p %T@ %C@ %i\\n' 2>/dev/null | sort
+"""
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLab]:
+    run("lab", "down", "--name", NAME)
+    run("lab", "up", "--control-plane", "3", "--workers", "1", "--name", NAME)
+    yield RealLab(NAME, tmp_path_factory.mktemp(NAME))
+    run("lab", "down", "--name", NAME)
+
+
+def fingerprints(lab: RealLab) -> dict[str, str]:
+    return {machine: lab.sh(machine, FINGERPRINT) for machine in MACHINES}
+
+
+def test_every_node_is_ready(lab: RealLab) -> None:
+    """Through the virtual address kubectl sees four nodes, all Ready."""
+    nodes = json.loads(lab.kubectl("get", "nodes", "-o", "json").stdout)["items"]
+    ready = {
+        node["metadata"]["name"]: condition["status"]
+        for node in nodes
+        for condition in node["status"]["conditions"]
+        if condition["type"] == "Ready"
+    }
+    assert ready == dict.fromkeys(MACHINES, "True")
+
+
+def test_control_planes_are_labelled_and_tainted(lab: RealLab) -> None:
+    """Pods of users land on the worker, and the roles are there to be seen."""
+    nodes = json.loads(lab.kubectl("get", "nodes", "-o", "json").stdout)["items"]
+    tainted = {n["metadata"]["name"] for n in nodes if n["spec"].get("taints")}
+    role = "node-role.kubernetes.io/control-plane"
+    labelled = {n["metadata"]["name"] for n in nodes if role in n["metadata"]["labels"]}
+    assert tainted == labelled == set(PLANES)
+
+
+def test_each_lease_has_one_holder(lab: RealLab) -> None:
+    """Exactly one controller-manager and one scheduler lead, and the others run and wait."""
+    for name in ("kube-controller-manager", "kube-scheduler"):
+        lease = json.loads(
+            lab.kubectl("-n", "kube-system", "get", "lease", name, "-o", "json").stdout
+        )
+        holder = lease["spec"]["holderIdentity"].partition("_")[0]
+        assert holder in PLANES
+        active = [lab.sh(plane, f"systemctl is-active {name}").strip() for plane in PLANES]
+        assert active == ["active"] * 3
+
+
+def test_a_pod_on_each_machine_reaches_services_and_names(lab: RealLab) -> None:
+    """A Service by its name, answered from every machine, asked from every machine."""
+    _import_busybox(lab)
+    lab.kubectl("apply", "-f", "-", stdin=_probes())
+    lab.kubectl("rollout", "status", "daemonset/probe", "--timeout=120s")
+    pods = lab.kubectl("get", "pods", "-l", "app=probe", "-o", "name").stdout.split()
+    assert len(pods) == len(MACHINES)
+    for pod in pods:
+        answered = {_ask(lab, pod) for _ in range(24)}
+        assert answered == set(MACHINES), f"{pod} reached only {answered}"
+
+
+def _ask(lab: RealLab, pod: str) -> str:
+    url = "http://probe.default.svc.cluster.local/"
+    return lab.kubectl("exec", pod, "--", "wget", "-q", "-T", "5", "-O", "-", url).stdout.strip()
+
+
+def _import_busybox(lab: RealLab) -> None:
+    path = archive(lab.folder)
+    for machine in MACHINES:
+        with path.open("rb") as source:
+            argv = machines.ssh_argv(
+                lab.name, machine, ("/usr/local/bin/ctr", "-n", "k8s.io", "images", "import", "-")
+            )
+            subprocess.run(argv, stdin=source, check=True, capture_output=True)
+
+
+def _probes() -> str:
+    container = {
+        "name": "probe",
+        "image": REFERENCE,
+        "imagePullPolicy": "Never",
+        "command": ["sh", "-c", 'echo "$NODE" >/tmp/index.html; exec httpd -f -p 8080 -h /tmp'],
+        "env": [{"name": "NODE", "valueFrom": {"fieldRef": {"fieldPath": "spec.nodeName"}}}],
+    }
+    template = {
+        "metadata": {"labels": {"app": "probe"}},
+        "spec": {
+            "containers": [container],
+            "tolerations": [{"operator": "Exists"}],
+            "terminationGracePeriodSeconds": 0,
+        },
+    }
+    daemons = {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": "probe", "namespace": "default"},
+        "spec": {"selector": {"matchLabels": {"app": "probe"}}, "template": template},
+    }
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "probe", "namespace": "default"},
+        "spec": {"selector": {"app": "probe"}, "ports": [{"port": 80, "targetPort": 8080}]},
+    }
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": [daemons, service]})
+
+
+def test_a_second_apply_changes_nothing(lab: RealLab) -> None:
+    """Invocation ids, certificates and file times are what they were; the plan is empty."""
+    before = fingerprints(lab)
+    assert lab.plan()["stages"] == []
+    lab.backstay("plan", "--detailed-exitcode", code=0)
+    lab.backstay("apply", "--yes")
+    assert fingerprints(lab) == before
+
+
+@pytest.mark.parametrize(
+    ("machine", "harm", "kind", "name"),
+    [
+        ("cp-2", "echo '# by hand' >>/etc/haproxy/haproxy.cfg", "file", "/etc/haproxy/haproxy.cfg"),
+        ("w-1", "chmod 644 /etc/kubernetes/kubelet.conf", "file", "/etc/kubernetes/kubelet.conf"),
+        ("cp-3", "systemctl stop kube-scheduler", "service", "kube-scheduler.service"),
+        (
+            "cp-1",
+            "rm /etc/kubernetes/pki/scheduler.key",
+            "certificate",
+            "/etc/kubernetes/pki/scheduler",
+        ),
+    ],
+)
+def test_harm_is_shown_healed_and_nothing_else_is_touched(
+    lab: RealLab, machine: str, harm: str, kind: str, name: str
+) -> None:
+    """An edited file, a wrong mode, a stopped unit, a lost key: seen, mended, and that is all."""
+    others = {one: print_ for one, print_ in fingerprints(lab).items() if one != machine}
+    lab.sh(machine, harm)
+    plan = lab.plan()
+    assert (machine, kind, name) in changed_things(plan)
+    assert {host for host, _, _ in changed_things(plan)} == {machine}
+    lab.backstay("plan", "--detailed-exitcode", code=2)
+    lab.backstay("apply", "--yes")
+    assert lab.plan()["stages"] == []
+    after = fingerprints(lab)
+    assert {one: after[one] for one in others} == others
+
+
+def test_a_unit_that_runs_an_old_digest_is_restarted(lab: RealLab) -> None:
+    """Written and not restarted, as after a kill in between, is drift; only that unit restarts."""
+    unit = "/etc/systemd/system/kube-scheduler.service"
+    lab.sh(
+        "cp-2",
+        f"sed -i.was 's/BACKSTAY_DIGEST=/BACKSTAY_DIGEST=old/' {unit} && systemctl daemon-reload"
+        f" && systemctl restart kube-scheduler && mv {unit}.was {unit} && systemctl daemon-reload",
+    )
+    before = lab.sh("cp-2", FINGERPRINT)
+    plan = lab.plan()
+    assert changed_things(plan) == [("cp-2", "service", "kube-scheduler.service")]
+    lab.backstay("apply", "--yes")
+    changed = set(before.splitlines()) ^ set(lab.sh("cp-2", FINGERPRINT).splitlines())
+    assert {line.split()[0] for line in changed} == {"kube-scheduler.service"}
+    assert lab.plan()["stages"] == []
+
+
+def test_no_secret_is_shown_anywhere(lab: RealLab) -> None:
+    """P9: no private key of any machine is in a plan, a journal, argv or an environment."""
+    keys = lab.sh("cp-1", "cat /etc/kubernetes/pki/*.key /etc/kubernetes/encryption.yaml")
+    secrets = [line for line in keys.splitlines() if len(line) == 64 and "-" not in line]
+    assert secrets
+    texts = [path.read_text() for path in state_folder(lab.name).glob("**/*.jsonl")]
+    texts.append(json.dumps(lab.plan()))
+    texts.append(lab.backstay("plan", "--show-files", "--debug").stdout)
+    running = "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'"
+    texts.append(lab.sh("cp-1", f"{running}; journalctl --no-pager", check=False))
+    assert not [secret for secret in secrets for text in texts if secret in text]
+
+
+def test_the_first_listed_machine_dies_and_writes_go_on(lab: RealLab) -> None:
+    """No machine is the first: with cp-1 gone the virtual address still takes writes."""
+    lab.kubectl("create", "configmap", "before")
+    run("lab", "pause", "cp-1", "--name", lab.name)
+    try:
+        began = time.monotonic()
+        eventually(
+            lambda: lab.kubectl("create", "configmap", "after", check=False).returncode == 0,
+            seconds=30,
+            what="a write through the virtual address",
+        )
+        assert time.monotonic() - began < 30
+        status = lab.status()
+        assert status
+        plan = lab.backstay("plan", "-o", "json", code=None)
+        assert "cp-1" in plan.stdout + plan.stderr
+    finally:
+        run("lab", "unpause", "cp-1", "--name", lab.name)
+    eventually(
+        lambda: lab.backstay("plan", "--detailed-exitcode", code=None).returncode == 0,
+        seconds=60,
+        what="an empty plan once cp-1 is back",
+    )
+
+
+def test_a_killed_machine_comes_back_by_itself(lab: RealLab) -> None:
+    """After a power cut a machine starts all its units, and nothing is left to apply."""
+    run("lab", "reboot", "cp-1", "--name", lab.name)
+    eventually(
+        lambda: lab.backstay("plan", "--detailed-exitcode", code=None).returncode == 0,
+        seconds=90,
+        what="an empty plan after a reboot",
+    )
+
+
+def test_down_leaves_nothing(lab: RealLab, tmp_path: Path) -> None:
+    """No process, mount, link, namespace, group or file of the lab remains."""
+    del tmp_path
+    run("lab", "down", "--name", lab.name)
+    assert machines.leftovers(lab.name) == ()
