@@ -17,7 +17,7 @@ from backstay.lab.apt import (
 
 LINES = """\
 # deb http://commented.test/debian bookworm main
-deb [signed-by=/usr/share/keyrings/x.gpg arch=amd64] http://mirror.test/debian bookworm main contrib # why
+deb [signed-by=/keys/x.gpg arch=amd64] http://mirror.test/debian bookworm main contrib # why
 deb-src http://mirror.test/debian bookworm main
 deb http://mirror.test/debian-security bookworm-security main
 deb http://other.test/apt cloud-sdk-bookworm main
@@ -56,7 +56,7 @@ def test_lines_are_read_with_their_options() -> None:
         "URIs": "http://mirror.test/debian",
         "Suites": "bookworm",
         "Components": "main contrib",
-        "Signed-By": "/usr/share/keyrings/x.gpg",
+        "Signed-By": "/keys/x.gpg",
         "Architectures": "amd64",
     }
     assert second["Suites"] == "bookworm-security"

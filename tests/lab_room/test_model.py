@@ -11,6 +11,7 @@ from backstay.errors import ConfigError, UsageError
 from backstay.lab.model import LabWish, from_json, slots_of, to_json
 from backstay.spec.model import Role
 
+
 def test_machines_are_named_and_numbered_by_kind() -> None:
     """cp-1, w-1, lb-1: each kind has its own stretch of the range."""
     found = [(one.name, str(one.address), one.role) for one in make_lab().machines]

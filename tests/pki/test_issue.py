@@ -316,3 +316,10 @@ def test_keys_that_cannot_be_used(content: bytes, why: str) -> None:
 def test_profiles() -> None:
     """Server serves, client calls, peer does both."""
     assert [(p.serves, p.calls) for p in Profile] == [(True, False), (False, True), (True, True)]
+
+
+def test_only_lines_before_the_certificate_count(workshop: Workshop) -> None:
+    """What somebody appends to the file says nothing about the key."""
+    pair = workshop.issue(workshop.request("apiserver"))
+    bare = pair.certificate[pair.certificate.index(b"-----BEGIN") :]
+    assert declared_digest(bare + b"# key sha256: " + b"0" * 64 + b"\n") is None

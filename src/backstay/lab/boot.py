@@ -66,7 +66,6 @@ def nspawn_command(boot: Boot) -> tuple[str, ...]:
         *(f"--machine={handle}", f"--hostname={boot.machine.name}"),
         *("--keep-unit", "--register=no", "--settings=no", "--capability=all"),
         *("--console=pipe", "--link-journal=no", "--resolv-conf=off", "--timezone=off"),
-        f"--network-namespace-path=/run/netns/{handle}",
         *_binds(boot),
     )
 
@@ -129,7 +128,8 @@ unplug() {{
 RUN = """
 power_on() {{
     for group in {guest}; do echo 0 > "$group/cgroup.procs"; done
-    exec unshare --mount --propagation slave sh -euc '
+    # Within the namespace, or /sys would show the interfaces of this computer.
+    exec nsenter --net=/run/netns/{handle} unshare --mount --propagation slave sh -euc '
         mount -t overlay overlay -o "$1" "$2"
         shift 2
         exec "$@"
@@ -184,6 +184,7 @@ def _wiring(boot: Boot) -> str:
 def _running(boot: Boot) -> str:
     seat = boot.seat
     return RUN.format(
+        handle=machine_handle(boot.lab.name, boot.machine.name),
         guest=_words(seat.guest),
         launcher=_words((*seat.old, *seat.launcher)),
         tidied=_words((*seat.old, *seat.guest)),

@@ -26,6 +26,7 @@ REQUIREMENTS = (
     Requirement("journalctl", "systemd", "reads the machines' journals"),
     Requirement("ip", "iproute2", "wires the machines"),
     Requirement("nft", "nftables", "cuts links between machines"),
+    Requirement("nsenter", "util-linux", "puts the machines on their wires"),
     Requirement("unshare", "util-linux", "keeps the machines' mounts to themselves"),
     Requirement("mount", "mount", "lays a machine's files over the image"),
     Requirement("ssh", "openssh-client", "opens a shell on a machine"),

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from backstay.components.assemble import build
 from backstay.components.network import subnets
@@ -110,9 +111,9 @@ def _surroundings(host: str, spec: ClusterSpec, observation: Observation) -> Sur
     )
 
 
-def _subnets_seen(observation: Observation) -> Mapping[str, str]:
+def _subnets_seen(observation: Observation) -> Mapping[str, IPv4Network | IPv6Network]:
     pairs = ((name, seen.survey.get("subnet")) for name, seen in observation.reached.items())
-    return {name: subnet for name, subnet in pairs if subnet}
+    return {name: ip_network(subnet) for name, subnet in pairs if subnet}
 
 
 async def _objects(

@@ -66,7 +66,8 @@ def _overlapped(start: Stage, objects: tuple[Stage, ...]) -> tuple[Stage, tuple[
     first = tuple(gate for gate in start.gates if isinstance(gate, ApiReady))
     if not first:
         return start, objects
-    later = tuple(gate for gate in start.gates if gate not in first)
+    # The objects' own gate waits for all nodes: those of single hosts would only repeat it.
+    later = (g for g in start.gates if not isinstance(g, ApiReady | NodesReady | NodesRegistered))
     gates = tuple(dict.fromkeys((*later, *objects[0].gates)))
     return replace(start, gates=first), (replace(objects[0], gates=gates), *objects[1:])
 

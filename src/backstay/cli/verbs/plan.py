@@ -51,12 +51,13 @@ def plan(ctx: click.Context, *, out: Path | None, detailed_exitcode: bool, show_
 
 async def _plan(console: Console, spec: ClusterSpec) -> Plan:
     from backstay.cli.progress import following
-    from backstay.operations.binaries import binaries
+    from backstay.operations.binaries import foreseen
     from backstay.operations.plan import make_plan
     from backstay.operations.session import session
 
     with following(console) as follower:
-        catalogue, _ = await binaries(spec, config=console.settings.config_path, tell=follower.tell)
+        path = console.settings.config_path
+        catalogue = await foreseen(spec, config=path, tell=follower.tell)
         async with session(spec, tell=follower.tell) as world:
             return (await make_plan(spec, world=world, catalogue=catalogue)).plan
 

@@ -7,23 +7,37 @@ from dataclasses import dataclass, field
 
 from backstay.spec.versions import Release
 
+NOBODY = "65535:65535"
+"""User and group of what needs no rights at all; the number that Kubernetes' own pause has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """How a program is packed as the only file of a container image."""
+
+    reference: str
+    user: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class ModuleSet:
     """Programs that one `go build` makes out of one go.mod.
 
     `folder` is the folder of go.mod in our package data; `outputs` maps what Go calls a program
-    to what we call it.
+    to the artefact it becomes; `image` says that it is packed as one; `cache_bytes` is what the
+    set adds to empty module and build caches, measured.
     """
 
     name: str
     folder: str
     outputs: Mapping[str, str]
     packages: tuple[str, ...]
+    cache_bytes: int
     flags: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: {"CGO_ENABLED": "0"})
     needs_c: bool = False
+    image: Image | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,7 +59,7 @@ KUBERNETES_PROGRAMS = (
 def module_sets(release: Release) -> tuple[ModuleSet, ...]:
     """Return every set of the release: the small ones first, so that progress shows early."""
     return (
-        _pause(),
+        _pause(release.pause),
         _cni(release.cni),
         _runc(release.runc),
         _etcd(release.etcd),
@@ -78,6 +92,7 @@ def _kubernetes(version: str) -> ModuleSet:
     }
     return ModuleSet(
         name="kubernetes",
+        cache_bytes=5_000_000_000,
         folder=f"kubernetes-{version}",
         packages=tuple(f"k8s.io/kubernetes/cmd/{name}" for name in KUBERNETES_PROGRAMS),
         outputs=_same(*KUBERNETES_PROGRAMS),
@@ -89,6 +104,7 @@ def _kubernetes(version: str) -> ModuleSet:
 def _etcd(version: str) -> ModuleSet:
     return ModuleSet(
         name="etcd",
+        cache_bytes=900_000_000,
         folder=f"etcd-{version}",
         packages=tuple(f"go.etcd.io/etcd/{name}/v3" for name in ("server", "etcdctl", "etcdutl")),
         # The package of etcd itself is called server, and Go names the program after it.
@@ -101,6 +117,7 @@ def _containerd(version: str) -> ModuleSet:
     programs = ("containerd", "containerd-shim-runc-v2", "ctr")
     return ModuleSet(
         name="containerd",
+        cache_bytes=900_000_000,
         folder=f"containerd-{version}",
         packages=tuple(f"{module}/cmd/{name}" for name in programs),
         outputs=_same(*programs),
@@ -113,6 +130,7 @@ def _runc(version: str) -> ModuleSet:
     # have another libc or no libseccomp; without the seccomp tag no pod would start.
     return ModuleSet(
         name="runc",
+        cache_bytes=300_000_000,
         folder=f"runc-{version}",
         packages=("github.com/opencontainers/runc",),
         outputs=_same("runc"),
@@ -133,6 +151,7 @@ def _cni(version: str) -> ModuleSet:
     }
     return ModuleSet(
         name="cni",
+        cache_bytes=300_000_000,
         folder=f"cni-{version}",
         packages=tuple(f"{module}/plugins/{place}" for place in places.values()),
         outputs=_same(*places),
@@ -143,11 +162,30 @@ def _cni(version: str) -> ModuleSet:
 def _coredns(version: str) -> ModuleSet:
     return ModuleSet(
         name="coredns",
+        cache_bytes=1_300_000_000,
         folder=f"coredns-{version}",
         packages=("github.com/coredns/coredns",),
-        outputs=_same("coredns"),
+        outputs={"coredns": "coredns.tar"},
+        image=Image(coredns_image(version)),
     )
 
 
-def _pause() -> ModuleSet:
-    return ModuleSet(name="pause", folder="pause", packages=(".",), outputs=_same("pause"))
+def _pause(version: str) -> ModuleSet:
+    return ModuleSet(
+        name="pause",
+        cache_bytes=200_000_000,
+        folder="pause",
+        packages=(".",),
+        outputs={"pause": "pause.tar"},
+        image=Image(pause_image(version), user=NOBODY),
+    )
+
+
+def coredns_image(version: str) -> str:
+    """Return the reference under which coredns.tar is known after its import."""
+    return f"backstay.local/coredns:{version}"
+
+
+def pause_image(version: str) -> str:
+    """Return the reference under which pause.tar is known after its import."""
+    return f"backstay.local/pause:{version}"

@@ -91,10 +91,12 @@ probe_binary() {
         done
 }
 
+# A kernel without module files tells of br_netfilter only by the parameters that it brings.
 probe_module() {
     for name in "$@"; do
         if [ -d "/sys/module/$name" ] || grep -qsw "$name" /proc/filesystems ||
-            grep -qs "/$name\\.ko" "/lib/modules/$(uname -r)/modules.builtin"; then
+            grep -qs "/$name\\.ko" "/lib/modules/$(uname -r)/modules.builtin" ||
+            { [ "$name" = br_netfilter ] && [ -d /proc/sys/net/bridge ]; }; then
             say module "$name" state present
         else
             say module "$name" absent ''

@@ -1,0 +1,1 @@
+"""Pure: what each part of a control plane needs on a host."""

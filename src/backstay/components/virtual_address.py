@@ -1,0 +1,187 @@
+"""keepalived: the virtual address is where a balancer answers, and moves when it does not.
+
+The program comes from the distribution; preflight looks that it is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from backstay.components.addresses import V6, https
+from backstay.components.place import LIBRARY, SETTINGS, Place
+from backstay.components.units import FOREVER, SEALED, Kind, Unit, install
+from backstay.pki.kept import KeptName
+from backstay.resources.content import Text
+from backstay.resources.files import Directory, File
+from backstay.resources.resource import Resource
+from backstay.resources.service import Tier
+from backstay.spec.model import Host, IPAddress
+
+CONFIG = "/etc/keepalived/keepalived.conf"
+PROGRAM = "/usr/sbin/keepalived"
+CHECK = f"{LIBRARY}/check-endpoint"
+RULES = f"{SETTINGS}/vrrp.nft"
+HIGHEST_PRIORITY = 150
+VRRP = 112
+"""The protocol's number; its name is not known on every machine."""
+
+ATTEMPT_SECONDS = 0.9
+
+_PROCESS_FILES = "--pid=/run/keepalived/keepalived.pid --vrrp_pid=/run/keepalived/vrrp.pid"
+_CAPABILITIES = (
+    # Addresses and packets; its priority; and the check's fall from root.
+    "CAP_NET_ADMIN CAP_NET_RAW CAP_NET_BROADCAST CAP_SYS_NICE CAP_SETUID CAP_SETGID CAP_KILL"
+)
+
+
+def virtual_address(place: Place) -> tuple[Resource, ...]:
+    """Return keepalived, its check and its firewall; nothing where no address is ours to move."""
+    vip = place.spec.endpoint.vip
+    if not place.is_balancer or vip is None:
+        return ()
+    lines = "\n".join(configuration(place, vip)) + "\n"
+    config = File(CONFIG, Text(lines), mode="600", check=(PROGRAM, "-t", "-f", "{}"))
+    rules = File(RULES, Text(_rules(place)), mode="600", check=("/usr/sbin/nft", "-c", "-f", "{}"))
+    check = File(CHECK, Text(_check(place)), mode="755")
+    return (
+        Directory("/etc/keepalived"),
+        check,
+        rules,
+        config,
+        *install(_unit(config, rules, check)),
+    )
+
+
+def _unit(config: File, rules: File, check: File) -> Unit:
+    firewall = f"+/usr/sbin/nft -f {RULES}"
+    return Unit(
+        "keepalived",
+        "Virtual address of the Kubernetes API",
+        Tier.BALANCER,
+        # Stopped before haproxy, it hands the address over while that still serves.
+        section=("Wants=network-online.target", "After=network-online.target haproxy.service"),
+        service=(
+            "Type=notify",
+            f"ExecStartPre={firewall}",
+            f"ExecStart={PROGRAM} --dont-fork --vrrp --use-file={CONFIG} {_PROCESS_FILES}",
+            f"ExecReload={firewall}",
+            "ExecReload=/bin/kill -HUP $MAINPID",
+            *FOREVER,
+            "OOMScoreAdjust=-900",
+            "RuntimeDirectory=keepalived",
+            *(line for line in SEALED if not line.startswith("RestrictRealtime")),
+            f"CapabilityBoundingSet={_CAPABILITIES}",
+            "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_PACKET AF_UNIX",
+        ),
+        rereads=(check,),
+        reloads=(config, rules),
+        kind=Kind.RELOADED,
+    )
+
+
+def configuration(place: Place, vip: IPAddress) -> Iterator[str]:
+    """Yield the lines of keepalived.conf (keepalived.conf(5), 2.2).
+
+    No instance preempts, so all begin as BACKUP. The script is named through `sh` since the test
+    of a new configuration wants its program to be there already.
+    """
+    endpoint = place.spec.endpoint
+    interface = endpoint.interface or place.around.interface
+    length = 128 if vip.version == V6 else 32
+    yield from (
+        "global_defs {",
+        f"    router_id {place.host.name}",
+        "    vrrp_version 3",
+        "    enable_script_security",
+        "    script_user root",
+        "    vrrp_priority -20",
+        "    vrrp_garp_master_refresh 60",
+        "}",
+        "",
+        *_SCRIPT,
+        "",
+        "vrrp_instance kubernetes {",
+        "    state BACKUP",
+        "    nopreempt",
+        f"    interface {interface}",
+        f"    virtual_router_id {endpoint.virtual_router_id}",
+        f"    priority {_priority(place)}",
+        f"    advert_int {place.spec.load_balancer.advert_interval_milliseconds / 1000:g}",
+        *_unicast(place),
+        "    virtual_ipaddress {",
+        f"        {vip}/{length} dev {interface}",
+        "    }",
+        "    track_script {",
+        "        endpoint",
+        "    }",
+        "}",
+    )
+
+
+_SCRIPT = (
+    "vrrp_script endpoint {",
+    f'    script "/bin/sh {CHECK}"',
+    "    interval 1",
+    "    timeout 2",
+    "    fall 2",
+    # Coming back moves nothing, since no instance preempts: once is enough.
+    "    rise 1",
+    "}",
+)
+
+
+def _priority(place: Place) -> int:
+    """Return different priorities for all, by name, so that no two of them claim at once."""
+    names = [host.name for host in place.ground.balancers]
+    return max(HIGHEST_PRIORITY - names.index(place.host.name), 1)
+
+
+def _peers(place: Place) -> tuple[Host, ...]:
+    return tuple(host for host in place.ground.balancers if host.name != place.host.name)
+
+
+def _unicast(place: Place) -> Iterator[str]:
+    """Yield the peers by address; a lone balancer has none and its adverts reach nobody."""
+    if not (peers := _peers(place)):
+        return
+    yield f"    unicast_src_ip {place.host.internal}"
+    yield "    unicast_peer {"
+    yield from (f"        {host.internal}" for host in peers)
+    yield "    }"
+    yield "    unicast_fault_no_peer"
+
+
+def _check(place: Place) -> str:
+    """Return the check: twice, since the first may meet an apiserver that has just frozen."""
+    url = https("127.0.0.1", place.spec.endpoint.port) + "/readyz"
+    return f"""\
+#!/bin/sh
+# Succeeds while the balancer of this machine leads to an apiserver that is ready.
+ask() {{
+    setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs \\
+        curl --silent --fail --output /dev/null --noproxy '*' --max-time {ATTEMPT_SECONDS} \\
+        --cacert {KeptName.KUBERNETES_CERTIFICATE.value} {url}
+}}
+ask || ask
+"""
+
+
+def _rules(place: Place) -> str:
+    """Return rules that let VRRP in from the other balancers only; its own words prove nothing."""
+    addresses = [host.internal for host in _peers(place)]
+    lines = [
+        f"        {family} saddr {{ {', '.join(found)} }} meta l4proto {VRRP} accept"
+        for family, version in (("ip", 4), ("ip6", V6))
+        if (found := [str(address) for address in addresses if address.version == version])
+    ]
+    body = "\n".join((*lines, f"        meta l4proto {VRRP} drop"))
+    return f"""\
+table inet backstay_vrrp
+delete table inet backstay_vrrp
+table inet backstay_vrrp {{
+    chain input {{
+        type filter hook input priority filter - 10; policy accept;
+{body}
+    }}
+}}
+"""
