@@ -187,6 +187,18 @@ def test_a_silent_control_plane_may_be_the_only_one(spec: ClusterSpec) -> None:
     assert refusal(spec, seen, EMPTY).where == "m3"
 
 
+def test_a_silent_member_may_have_data(parted: ClusterSpec, files: Files) -> None:
+    """Nothing is made while a member of etcd has not answered: a living cluster may be behind."""
+    seen = nothing(parted)
+    del seen["e2"]
+    error = refusal(parted, seen, EMPTY)
+    assert error.where == "e2"
+    assert "may have data" in error.why
+    known = everything(parted, files)
+    del known["e2"]
+    assert decide(parted, known, cluster=ALIVE).missing == frozenset()
+
+
 def test_a_silent_control_plane_among_others(spec: ClusterSpec, files: Files) -> None:
     """When the others agree, the silent one is not needed."""
     seen = everything(spec, files)

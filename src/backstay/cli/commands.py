@@ -68,7 +68,8 @@ def write_options(
     command: click.Command, ctx: click.Context, formatter: click.HelpFormatter
 ) -> None:
     """Write what a command has of its own."""
-    shown = [param for param in command.get_params(ctx) if not isinstance(param, GlobalOption)]
+    options = (param for param in command.get_params(ctx) if isinstance(param, click.Option))
+    shown = [param for param in options if not isinstance(param, GlobalOption)]
     records = [record for param in shown if (record := param.get_help_record(ctx)) is not None]
     with formatter.section("Options"):
         formatter.write_dl(records)

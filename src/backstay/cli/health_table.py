@@ -115,7 +115,7 @@ def _residual(health: ClusterHealth, host: HostHealth, marks: Marks) -> str:
 
 def _note(health: ClusterHealth, host: HostHealth) -> str:
     if host.silent:
-        return f"no answer: {' '.join(host.silent.split())}"
+        return " ".join(host.silent.split())
     inactive = [
         unit.removesuffix(".service") for unit, state in host.units.items() if state != "active"
     ]

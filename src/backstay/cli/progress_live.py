@@ -22,6 +22,7 @@ ASCII_FRAMES = "|/-\\"
 FRAMES_PER_SECOND = 8
 # More lines than this would push what is done off a small terminal.
 MOST_LINES = 12
+LOOKING = "looking"
 _HOST_WIDTH = 10
 
 
@@ -120,7 +121,7 @@ class Region:
         if len(doing) > MOST_LINES:
             lines.append(f"   and {len(doing) - MOST_LINES} more")
         elapsed = int(time.monotonic() - self.began)
-        rest = f"   {elapsed // 60:02}:{elapsed % 60:02}  {stage}"
+        rest = f"   {elapsed // 60:02}:{elapsed % 60:02}  {stage or LOOKING}"
         return Text.from_ansi("\n".join((*lines, self.look.paint(Tone.FAINT, rest))))
 
     def _doing(self, one: Doing) -> str:

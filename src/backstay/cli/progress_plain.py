@@ -16,7 +16,7 @@ from backstay.planning.look import Look, Tone
 
 @dataclass(slots=True)
 class Plain:
-    """Writes lines such as `18:42:07 cp-3 14 changes ok 2.1s`."""
+    """Writes lines such as `18:42:07 cp-3 14 changes: ok 2.1s`."""
 
     say: Callable[[str], None]
     look: Look
@@ -53,9 +53,9 @@ class Plain:
         with self.lock:
             if not self.spoke:
                 for doing in self.running.doing.values():
-                    answer = f": {doing.answer}" if doing.answer else ""
+                    answer = f" {doing.answer}" if doing.answer else ""
                     waited = f"elapsed={self.running.elapsed(doing):.0f}s"
-                    self._write(f"{_on(doing.host)}{doing.what} {waited}{answer}")
+                    self._write(f"{_on(doing.host)}{doing.what}: {waited}{answer}")
             self.spoke = False
 
     def _write(self, line: str) -> None:
@@ -68,16 +68,16 @@ class Plain:
             case events.StageStarted(name):
                 return self.look.paint(Tone.STRONG, f"stage {name}")
             case events.StepStarted(host, what):
-                return f"{_on(host)}{what} start"
+                return f"{_on(host)}{what}: start"
             case events.StepDone(host, what, seconds):
-                return f"{_on(host)}{what} {self._ok()} {seconds:.1f}s"
+                return f"{_on(host)}{what}: {self._ok()} {seconds:.1f}s"
             case events.GateDone(gate, elapsed, host):
-                return f"{_on(host)}gate {gate} {self._ok()} {elapsed:.1f}s"
+                return f"{_on(host)}gate {gate}: {self._ok()} {elapsed:.1f}s"
             case events.Note(said, host):
                 return f"{_on(host)}{said}"
             case events.Failed(host, what, why):
                 failed = self.look.paint(Tone.BAD, "failed")
-                return f"{_on(host)}{what} {failed}: {why}"
+                return f"{_on(host)}{what}: {failed}, {why}"
             case _:
                 return ""
 

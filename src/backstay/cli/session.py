@@ -71,7 +71,8 @@ def _bytes(path: Path) -> bytes:
 
 def read_spec(settings: Settings) -> ClusterSpec:
     """Return the specification; ConfigError with every mistake at once."""
+    data, name = read_config(settings)
+    # Loaded late: a file that is not there needs no parser.
     from backstay.spec.parse import parse
 
-    data, name = read_config(settings)
     return parse(data, name=name)

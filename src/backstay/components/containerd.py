@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from backstay.components.images import DIRECTORY, IMAGES, PAUSE
+from backstay.components.images import DIRECTORY, coredns, pause
 from backstay.components.place import PROGRAMS, Place
 from backstay.components.units import FOREVER, Kind, Unit, install
 from backstay.resources.content import Text
@@ -67,7 +67,7 @@ def configuration(place: Place) -> tuple[str, ...]:
         "snapshotter = 'overlayfs'",
         "",
         f"[plugins.'{images}'.pinned_images]",
-        f"sandbox = '{PAUSE.reference}'",
+        f"sandbox = '{pause(place.spec).reference}'",
         "",
         f"[plugins.'{images}'.registry]",
         f"config_path = '{REGISTRIES}'",
@@ -90,7 +90,7 @@ def configuration(place: Place) -> tuple[str, ...]:
 
 def _images(place: Place) -> Iterator[Resource]:
     """Yield the archives, and the unit that imports them: pinned, or they would be collected."""
-    archives = tuple(place.image(image) for image in IMAGES)
+    archives = tuple(place.image(image(place.spec)) for image in (pause, coredns))
     importing = (
         f"{PROGRAMS}/ctr --address {SOCKET} --namespace k8s.io images import"
         " --label io.cri-containerd.pinned=pinned"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from hashlib import sha256
 
-from backstay.components.images import COREDNS
+from backstay.components.images import coredns
+from backstay.components.quantities import canonical
 from backstay.components.wish import Manifest
 from backstay.spec.model import ClusterSpec, Dns, IPAddress
 
@@ -192,12 +193,10 @@ def _spread(spec: ClusterSpec) -> Mapping[str, object]:
 def _container(spec: ClusterSpec) -> Mapping[str, object]:
     settings = spec.dns
     requests = {"cpu": settings.cpu_request, "memory": settings.memory_request}
-    limits = {"memory": settings.memory_limit}
-    if settings.cpu_limit is not None:
-        limits["cpu"] = settings.cpu_limit
+    limits = {"memory": settings.memory_limit, "cpu": settings.cpu_limit}
     return {
         "name": NAME,
-        "image": COREDNS.reference,
+        "image": coredns(spec).reference,
         "imagePullPolicy": "IfNotPresent",
         "args": ["-conf", "/etc/coredns/Corefile"],
         "ports": [
@@ -205,7 +204,7 @@ def _container(spec: ClusterSpec) -> Mapping[str, object]:
             {"name": "dns-tcp", "containerPort": 53, "protocol": "TCP"},
             {"name": "metrics", "containerPort": 9153, "protocol": "TCP"},
         ],
-        "resources": {"requests": requests, "limits": limits},
+        "resources": {"requests": _quantities(requests), "limits": _quantities(limits)},
         "livenessProbe": _probe("/health", 8080, failures=5),
         "readinessProbe": _probe("/ready", 8181, failures=3),
         "securityContext": {
@@ -215,6 +214,10 @@ def _container(spec: ClusterSpec) -> Mapping[str, object]:
         },
         "volumeMounts": [{"name": "config", "mountPath": "/etc/coredns", "readOnly": True}],
     }
+
+
+def _quantities(wanted: Mapping[str, str | None]) -> Mapping[str, str]:
+    return {name: canonical(text) for name, text in wanted.items() if text is not None}
 
 
 def _probe(path: str, port: int, *, failures: int) -> Mapping[str, object]:

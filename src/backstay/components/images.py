@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backstay.spec.model import ClusterSpec
+from backstay.spec.versions import DEFAULT, KUBERNETES, Release
+
 DIRECTORY = "/var/lib/backstay/images"
 
 
@@ -20,6 +23,15 @@ class Image:
         return f"{DIRECTORY}/{self.artefact}"
 
 
-PAUSE = Image("backstay.local/pause:1", "pause.tar")
-COREDNS = Image("backstay.local/coredns:1.14.7", "coredns.tar")
-IMAGES = (PAUSE, COREDNS)
+def _release(spec: ClusterSpec) -> Release:
+    return KUBERNETES.get(spec.kubernetes, KUBERNETES[DEFAULT])
+
+
+def pause(spec: ClusterSpec) -> Image:
+    """Return the image that holds a pod's namespaces."""
+    return Image(f"backstay.local/pause:{_release(spec).pause}", "pause.tar")
+
+
+def coredns(spec: ClusterSpec) -> Image:
+    """Return the name server's image."""
+    return Image(f"backstay.local/coredns:{_release(spec).coredns}", "coredns.tar")

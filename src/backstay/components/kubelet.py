@@ -61,7 +61,8 @@ def kubelet(place: Place) -> tuple[Resource, ...]:
         reads=(program, config, access, *place.kept(KeptName.KUBERNETES_CERTIFICATE)),
         rereads=tuple(place.certificates[name] for name in ("kubelet-client", "kubelet-server")),
     )
-    return (Directory(HOME, "700"), program, config, access, *install(unit))
+    directories = (Directory(HOME, "700"), Directory(f"{HOME}/pki", "700"))
+    return (*directories, program, config, access, *install(unit))
 
 
 def _server(place: Place) -> str:

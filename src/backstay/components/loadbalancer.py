@@ -110,7 +110,6 @@ def configuration(ground: Ground) -> Iterator[str]:
 _GLOBAL = (
     "global",
     "    log stderr format short daemon notice",
-    "    maxconn 16000",
     "    stats socket /run/haproxy/admin.sock mode 600 level admin expose-fd listeners",
     "    # After a reload the old process serves its connections to their end, but not for ever.",
     "    hard-stop-after 1h",

@@ -135,6 +135,8 @@ def _routes(place: Place) -> Iterator[Resource]:
             f"ExecStartPre={call} once {subnet}",
             f"ExecStart={call} watch {subnet} {place.around.interface}",
             *FOREVER,
+            # It has nothing to finish.
+            "TimeoutStopSec=1s",
             *SEALED,
             "CapabilityBoundingSet=CAP_NET_ADMIN",
             "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX",
@@ -170,19 +172,19 @@ table {family} backstay_pods {{
 _SCRIPT = f"""\
 #!/bin/sh
 # pod-routes once|watch OWN-SUBNET [INTERFACE]
-# Makes the routes of {ROUTES} and no others of their kind; `watch` does so again whenever
-# something happens to the interface. Can be run as often as one likes.
+# Makes the routes of {ROUTES} and no others of their kind; `watch` does so again
+# whenever something happens to the interface. Can be run as often as one likes.
 set -eu
 own=$2
 
 apply() {{
     awk -v own="$own" '
         $1 != own {{ print "route replace", $1, "via", $2, "proto {ROUTE_PROTOCOL}" }}
-    ' {ROUTES} | ip -batch -
+    ' {ROUTES} | ip -batch - || return 1
     for family in -4 -6; do
         ip "$family" route show proto {ROUTE_PROTOCOL} | while read -r subnet rest; do
             grep -q "^$subnet " {ROUTES} || ip "$family" route del "$subnet" proto {ROUTE_PROTOCOL}
-        done
+        done || return 1
     done
 }}
 
@@ -193,7 +195,10 @@ once)
     ;;
 watch)
     ip -o monitor link address | while read -r event; do
-        case $event in *" $3"[:@\\ ]*) apply ;; esac
+        case "$event " in
+        # While the link is down there is no way: end, and be started again until there is one.
+        *" $3@"* | *" $3: "* | *" $3 "*) apply || kill "$$" ;;
+        esac
     done
     ;;
 esac

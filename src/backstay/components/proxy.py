@@ -47,7 +47,7 @@ def proxy(place: Place) -> tuple[Resource, ...]:
 
 
 def _flags(place: Place) -> Flags:
-    """Return what it does; conntrack is left as it is, since a container may not change it."""
+    """Return what it does; the size of conntrack is the machine's, a container may not set it."""
     network = place.spec.network
     return {
         "hostname-override": place.host.name,

@@ -62,6 +62,8 @@ def _unit(config: File, rules: File, check: File) -> Unit:
         section=("Wants=network-online.target", "After=network-online.target haproxy.service"),
         service=(
             "Type=notify",
+            # Both of its processes speak to systemd.
+            "NotifyAccess=all",
             f"ExecStartPre={firewall}",
             f"ExecStart={PROGRAM} --dont-fork --vrrp --use-file={CONFIG} {_PROCESS_FILES}",
             f"ExecReload={firewall}",

@@ -15,7 +15,7 @@ from typing import assert_never
 
 import httpx2
 
-from backstay.errors import GateTimeoutError
+from backstay.errors import GateTimeoutError, StepFailedError
 from backstay.fleet import events, kube
 from backstay.fleet.world import World
 from backstay.planning.plan import (
@@ -55,11 +55,13 @@ class Waiting:
         return tuple(host.name for host in self.spec.control_planes if host.name in reached)
 
     async def all(self, gates: Sequence[Gate]) -> None:
-        """Wait for every gate at once; raises GateTimeoutError for the first that does not hold."""
-        results = await asyncio.gather(*(self._one(g) for g in gates), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
+        """Wait for every gate at once; raises the error of the first that cannot hold."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for gate in gates:
+                    group.create_task(self._one(gate))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
     async def _one(self, gate: Gate) -> None:
         name = gate_text(gate)
@@ -119,7 +121,11 @@ class Waiting:
             raise GateTimeoutError("", where=host, why=done.stderr.strip()[-400:])
 
     async def _kubectl(self, words: tuple[str, ...], *rest: str) -> None:
-        await kube.through_any(self.world, self.planes, *words, *rest, deadline=600)
+        """Let kubectl wait on a control plane; only one that is lost is replaced by the next."""
+        try:
+            await kube.through_any(self.world, self.planes, *words, *rest, deadline=600)
+        except StepFailedError as error:
+            raise GateTimeoutError("", where=error.where, why=error.why) from error
 
     async def _readyz(self, host: str, address: str, port: int, seconds: float) -> None:
         context = ssl.create_default_context(cadata=self.authority)
@@ -150,7 +156,11 @@ def _wait(condition: str, seconds: float) -> tuple[str, ...]:
 
 
 def _units_script(units: tuple[str, ...]) -> str:
-    return shlex.join(("systemctl", "is-active", *units))
+    """Return the question whether all are active: is-active alone is content with one of them."""
+    return (
+        f"for unit in {shlex.join(units)}; do state=$(systemctl is-active $unit) || "
+        '{ echo "$unit is $state"; exit 1; }; done'
+    )
 
 
 def _etcd_script() -> str:

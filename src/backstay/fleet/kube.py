@@ -44,6 +44,9 @@ async def through_any(
         if done.status == 0:
             return done
         said.append(f"{host}: {done.stderr.strip()[-300:]}")
+        if "timed out waiting" in done.stderr:
+            # The API answered, and its answer is that the condition does not hold.
+            break
     raise StepFailedError(
         f"kubectl {words[0]} failed on every control plane",
         where=", ".join(planes),

@@ -109,6 +109,10 @@ set -eu
 PLUG_IN = """
 plug_in() {{
     ip netns add {handle}
+    # A namespace begins with this computer's settings; a strict one would eat pods' packets.
+    nsenter --net=/run/netns/{handle} sh -euc '
+        for name in all default; do echo 0 > /proc/sys/net/ipv4/conf/$name/rp_filter; done
+    '
     ip -netns {handle} -batch - <<'END'
 link set lo up
 link add {link} address {hardware} type veth peer name {port} netns {switch}

@@ -49,9 +49,9 @@ async def unpause(name: str, machine: str) -> None:
 
 @asynccontextmanager
 async def paused(name: str, machine: str) -> AsyncIterator[None]:
-    """Freeze a machine for the time of a block."""
-    await pause(name, machine)
+    """Freeze a machine for the time of a block, which may be cut short while it freezes."""
     try:
+        await pause(name, machine)
         yield
     finally:
         await unpause(name, machine)

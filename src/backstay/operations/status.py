@@ -84,7 +84,8 @@ def _host(
 ) -> HostHealth:
     roles = tuple(sorted(_roles(spec, host)))
     if isinstance(seen, UnreachableError):
-        return HostHealth(host.name, roles, silent=seen.why or seen.what)
+        said = ": ".join(part for part in (seen.what, seen.why) if part)
+        return HostHealth(host.name, roles, silent=said)
     units = {unit: _state(seen, unit) for unit in health.units_of(spec, host)}
     load = seen.survey.get("load")
     return HostHealth(

@@ -61,6 +61,7 @@ def decide(spec: ClusterSpec, seen: Mapping[str, Mapping[str, Seen]], *, cluster
         *_different(sightings),
         *(problem for pair in PAIRS for problem in _broken(pair, sightings, missing)),
         *_undecided(sightings, missing),
+        *(_silent_members(spec, seen) if missing else ()),
         *(_lost(sightings, missing) if cluster is Cluster.ALIVE else ()),
     ]
     if problems:
@@ -189,8 +190,20 @@ def _undecided(
     for name in sorted(missing):
         silent |= sightings[name].unknown
     for host, why in sorted(silent.items()):
-        text = f"nobody else has the cluster's keys, and {host} may have them ({why})"
+        text = f"nobody else has all keys of the cluster, and {host} may have them ({why})"
         yield _Problem(text, (host,))
+
+
+def _silent_members(
+    spec: ClusterSpec, seen: Mapping[str, Mapping[str, Seen]]
+) -> Iterator[_Problem]:
+    """Yield members of etcd that are nothing else and do not answer: their data may be alive."""
+    planes = {host.name for host in spec.control_planes}
+    for host in spec.etcd_members:
+        found = _seen(seen, host.name, KeptName.ETCD_CERTIFICATE)
+        if host.name not in planes and isinstance(found, Unknown):
+            text = f"no control plane has all keys, and {host.name} may have data ({found.why})"
+            yield _Problem(text, (host.name,))
 
 
 def _lost(

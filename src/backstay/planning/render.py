@@ -32,7 +32,7 @@ _TONES = {ChangeKind.ADD: Tone.ADD, ChangeKind.ALTER: Tone.ALTER}
 # As many equal things of a host are named one by one; beyond that they become one line.
 _NAMED_AT_MOST = {ChangeKind.ADD: 2, ChangeKind.ALTER: 6}
 _HOSTS_WIDTH = 15
-_WHAT_WIDTH = 34
+_WHAT_WIDTH = 26
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +125,10 @@ def _rows(changes: Sequence[Change], look: Look) -> Iterator[Row]:
             if look.detail is Detail.FULL or len(mine) <= _NAMED_AT_MOST[kind]:
                 yield from (Row(kind, thing(one), reasons(one, look.marks)) for one in mine)
             else:
-                yield Row(kind, several(what, len(mine)), _names(mine, look))
+                yield Row(kind, several(what, len(mine)), _names(mine))
 
 
-def _names(changes: Sequence[Change], look: Look) -> str:
+def _names(changes: Sequence[Change]) -> str:
     """Return the names of many things: paths by their directories, others by themselves."""
     names = [change.key.name for change in changes]
     if any(name.startswith("/") for name in names):
@@ -137,7 +137,7 @@ def _names(changes: Sequence[Change], look: Look) -> str:
             name if count == 1 else f"{name} ({count})" for name, count in counted.most_common()
         ]
     names = [name.removesuffix(".service") for name in names]
-    return shortened(", ".join(names), look.width - _HOSTS_WIDTH - _WHAT_WIDTH - 6, look.marks)
+    return ", ".join(names)
 
 
 def _objects(plan: Plan) -> Iterator[tuple[ChangeKind, str, tuple[Diff, ...]]]:
@@ -186,8 +186,10 @@ def _host_lines(rows: Mapping[str, tuple[Row, ...]], look: Look) -> Iterator[str
 
 def _row_text(row: Row, look: Look) -> str:
     mark = look.paint(_TONES[row.kind], row.kind.value)
-    why = f" {look.paint(Tone.FAINT, row.why)}" if row.why else ""
-    return f"{mark} {row.what:<{_WHAT_WIDTH}}{why}".rstrip()
+    what = f"{row.what:<{_WHAT_WIDTH}} "
+    room = look.width - _HOSTS_WIDTH - len(what) - 4
+    why = row.why if look.detail is Detail.FULL else shortened(row.why, max(room, 24), look.marks)
+    return f"{mark} {what}{look.paint(Tone.FAINT, why) if why else ''}".rstrip()
 
 
 def _order(plan: Plan, look: Look) -> Iterator[str]:

@@ -30,6 +30,7 @@ from backstay.resources.service import Service
 
 # Long enough for a digest's beginning or a path; a whole one would fill the line.
 VALUE_LIMIT = 40
+UNITS_NAMED = 3
 _PLURALS = {
     "binary": "binaries",
     "directory": "directories",
@@ -94,13 +95,13 @@ def _values(diff: Diff, marks: Marks) -> str:
 def _unit_reason(service: Service, diff: Diff) -> str:
     match diff.field:
         case "active":
-            return f"start, it is {diff.have or 'not there'}"
+            return f"start (is {diff.have or 'not there'})"
         case "enabled":
-            return f"enable, it is {diff.have or 'not there'}"
+            return f"enable (is {diff.have or 'not there'})"
         case "recorded" if service.reload_digest is not None:
-            return "reload, it runs with older files"
+            return "reload (runs with older files)"
         case "digest" | "recorded":
-            return "restart, it runs with older files"
+            return "restart (runs with older files)"
         case _:
             return f"{diff.field} differs"
 
@@ -137,17 +138,23 @@ def _verbs(step: ActOnUnits) -> Iterator[str]:
         if isinstance(change.resource, Service):
             fields = frozenset(diff.field for diff in change.diffs)
             verb = change.resource.verb(fields) or "enable"
-            by_verb.setdefault(verb, []).append(change.resource.unit.removesuffix(".service"))
+            by_verb.setdefault(verb, []).append(change.resource.unit)
     for verb, units in by_verb.items():
-        yield f"{verb} {', '.join(units)}"
+        yield f"{verb} {_units(units)}"
+
+
+def _units(names: Sequence[str]) -> str:
+    """Return a few units by name, many by their number."""
+    if len(names) > UNITS_NAMED:
+        return several("service", len(names))
+    return ", ".join(name.removesuffix(".service") for name in names)
 
 
 def gate_text(gate: Gate) -> str:
     """Return the condition that a gate waits for, as a sentence without a verb of waiting."""
     match gate:
         case UnitsActive():
-            units = ", ".join(unit.removesuffix(".service") for unit in gate.units)
-            return f"{units} active on {gate.host}"
+            return f"{_units(gate.units)} active on {gate.host}"
         case EtcdHealthy():
             return f"etcd on {gate.host} answers a linearizable read"
         case ApiReady():

@@ -7,7 +7,7 @@ import click
 from backstay.cli.commands import verb
 from backstay.cli.options import Duration
 from backstay.cli.session import console_of, finished
-from backstay.cli.verbs.lab_options import complete_machines, lab_name, machine
+from backstay.cli.verbs.lab_options import complete_machines, lab_name, machine, same_lab
 
 _EXITS = (0, 1, 3)
 
@@ -42,7 +42,9 @@ def pause(ctx: click.Context, *, machine: str, seconds: float | None, name: str)
     console = console_of(ctx)
     if seconds is None:
         finished(operation(name, machine), console.settings)
-        console.talk(f"{machine} is frozen. To let it go on: backstay lab unpause {machine}")
+        console.talk(
+            f"{machine} is frozen. To let it go on: backstay lab unpause {machine}{same_lab(name)}"
+        )
     else:
         finished(pause_for(name, machine, seconds=seconds), console.settings)
         console.talk(f"{machine} was frozen for {seconds:g} s, and goes on.")
@@ -76,7 +78,9 @@ def cut(ctx: click.Context, *, first: str, second: str, name: str) -> None:
 
     console = console_of(ctx)
     finished(operation(name, first, second), console.settings)
-    console.talk(f"Nothing passes between {first} and {second}. To undo: backstay lab heal")
+    console.talk(
+        f"Nothing passes between {first} and {second}. To undo: backstay lab heal{same_lab(name)}"
+    )
 
 
 @verb("heal", examples=("backstay lab heal",), exits=_EXITS)

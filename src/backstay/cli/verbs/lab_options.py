@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 from click.shell_completion import CompletionItem
 
+DEFAULT_NAME = "lab"
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -19,16 +20,21 @@ def complete_machines(
     from backstay.lab.places import places_of
 
     del param
-    names = hosts_in(places_of(ctx.params.get("name") or "lab").cluster)
+    names = hosts_in(places_of(ctx.params.get("name") or DEFAULT_NAME).cluster)
     return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
 
 def lab_name(command: Command) -> Command:
     """Give a verb `--name`."""
     option = click.option(
-        "--name", default="lab", show_default=True, help="The lab's name.", is_eager=True
+        "--name", default=DEFAULT_NAME, show_default=True, help="The lab's name.", is_eager=True
     )
     return option(command)
+
+
+def same_lab(name: str) -> str:
+    """Return the words that name the lab again; none for the one that is meant without."""
+    return "" if name == DEFAULT_NAME else f" --name {name}"
 
 
 def machine(command: Command) -> Command:

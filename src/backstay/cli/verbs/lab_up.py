@@ -11,7 +11,7 @@ import click
 from backstay.cli.commands import verb
 from backstay.cli.console import Console
 from backstay.cli.session import console_of, finished, read_spec
-from backstay.cli.verbs.lab_options import lab_name
+from backstay.cli.verbs.lab_options import lab_name, same_lab
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -85,12 +85,11 @@ def _cluster(console: Console, config: Path, name: str, began: float) -> None:
 
     inside = replace(console, settings=replace(console.settings, config=str(config)))
     finished(run_apply(inside, read_spec(inside.settings), Agreement(yes=True)), inside.settings)
-    words = "" if name == "lab" else f" --name {name}"
     console.talk(
         f"Ready in {spoken(time.monotonic() - began)}.   "
         f"Look: backstay status -c {config}   "
         f"Use: backstay kubeconfig -c {config}   "
-        f"Remove: backstay lab down{words}"
+        f"Remove: backstay lab down{same_lab(name)}"
     )
 
 

@@ -1,4 +1,7 @@
-"""Fills the cache by hand: `python -m backstay.fleet.artefacts 1.37.2`."""
+"""Fills the cache by hand: `python -m backstay.fleet.artefacts 1.37.2`.
+
+With `record` before the version, what is built becomes the shipped table.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import sys
 from backstay.errors import BackstayError
 from backstay.fleet.artefacts.blobs import blob
 from backstay.fleet.artefacts.fetch import fetch
+from backstay.fleet.artefacts.record import record
 from backstay.fleet.artefacts.sources import Sources
 from backstay.fleet.events import Event, Note
 from backstay.spec.versions import DEFAULT
@@ -15,17 +19,24 @@ from backstay.spec.versions import DEFAULT
 
 def main(arguments: list[str]) -> int:
     """Fetch each version named, and print a line `name path digest` per artefact."""
-    sources = Sources()
     try:
-        for version in arguments or [DEFAULT]:
-            artefacts = asyncio.run(fetch(version, sources=sources, tell=_say))
-            for name, artefact in artefacts.items():
-                path = blob(sources.places, artefact)
-                sys.stdout.write(f"{name} {path} {artefact.digest}\n")
+        match arguments:
+            case ["record", *versions]:
+                for version in versions:
+                    asyncio.run(record(version, sources=Sources(), tell=_say))
+            case versions:
+                for version in versions or [DEFAULT]:
+                    _fill(version)
     except BackstayError as error:
         sys.stderr.write(f"{error}\n")
         return error.exit_code
     return 0
+
+
+def _fill(version: str) -> None:
+    sources = Sources()
+    for name, artefact in asyncio.run(fetch(version, sources=sources, tell=_say)).items():
+        sys.stdout.write(f"{name} {blob(sources.places, artefact)} {artefact.digest}\n")
 
 
 def _say(event: Event) -> None:

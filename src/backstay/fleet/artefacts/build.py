@@ -53,13 +53,15 @@ class Builder:
         return made
 
     async def _compile(self, modules: ModuleSet, folder: Path) -> Path:
-        source, outputs = folder / "source", folder / "out"
+        source, outputs, work = folder / "source", folder / "out", folder / "work"
         with as_file(files(__package__) / "data" / "modules" / modules.folder) as shipped:
             shutil.copytree(shipped, source)
-        outputs.mkdir()
+        for fresh in (outputs, work):
+            fresh.mkdir()
         said: list[str] = []
         argv = (str(self.go), *build_arguments(modules, outputs))
-        seen = {**environment(self.places, os.environ), **modules.environment}
+        # The linker writes gigabytes: not into a /tmp that may be memory.
+        seen = environment(self.places, os.environ) | modules.environment | {"GOTMPDIR": str(work)}
         async with heartbeat(self.tell, lambda: _progress(modules.name, said)):
             outcome = await run(argv, folder=source, environment=seen, heard=said.append)
         if outcome.status != 0:

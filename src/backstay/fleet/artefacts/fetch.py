@@ -36,9 +36,8 @@ async def fetch(
     """
     release = release_of(kubernetes_version)
     names = artefact_names(release)
-    platform = f"linux/{architecture()}"
-    pins = Pins(sources.lock_file or sources.places.pins, platform, kubernetes_version)
-    expectations = Expectations(pins.read(), shipped_table(release, platform=platform))
+    pins = _pins(release, sources)
+    expectations = _expectations(release, pins)
     have: dict[str, Artefact] = {}
     failures: list[ArtefactError] = []
     for source in sources.order:
@@ -57,8 +56,45 @@ async def fetch(
                 raise
             except ArtefactError as error:
                 failures.append(error)
+            except OSError as error:
+                raise _unwritable(sources.places, error) from error
     _check_complete(names, have, failures, sources)
     return {name: have[name] for name in names}
+
+
+def _unwritable(places: Places, error: OSError) -> ArtefactError:
+    return ArtefactError(
+        "the cache of artefacts cannot be used",
+        where=error.filename or str(places.root),
+        why=error.strerror or str(error),
+        next_move=f"make room or set rights in {places.root}, or set XDG_CACHE_HOME",
+    )
+
+
+def foresee(kubernetes_version: str, *, sources: Sources) -> Mapping[str, Artefact]:
+    """Return what `fetch` would, as far as digests are known; unknown ones are left out.
+
+    Only the lock file is read. A digest that depends on this computer's C toolchain, and that is
+    not pinned, is that of the toolchain we release with.
+    """
+    release = release_of(kubernetes_version)
+    expectations = _expectations(release, _pins(release, sources))
+    foreseen = {}
+    for name in artefact_names(release):
+        able = [source for source in sources.order if expectations.possible(source, name)]
+        digest = expectations.digest(able[0], name) if able else None
+        if digest is not None:
+            foreseen[name] = Artefact(name, digest)
+    return foreseen
+
+
+def _pins(release: Release, sources: Sources) -> Pins:
+    path = sources.lock_file or sources.places.pins
+    return Pins(path, f"linux/{architecture()}", release.kubernetes)
+
+
+def _expectations(release: Release, pins: Pins) -> Expectations:
+    return Expectations(pins.read(), shipped_table(release, platform=pins.platform))
 
 
 async def _take_all(

@@ -35,7 +35,7 @@ class ModuleSet:
     cache_bytes: int
     flags: tuple[str, ...] = ()
     link: tuple[str, ...] = ()
-    environment: Mapping[str, str] = field(default_factory=lambda: {"CGO_ENABLED": "0"})
+    environment: dict[str, str] = field(default_factory=lambda: {"CGO_ENABLED": "0"})
     needs_c: bool = False
     image: Image | None = None
 

@@ -37,10 +37,11 @@ class Pins:
 
     def read(self) -> Mapping[str, Pin]:
         """Return artefact name to pin; ArtefactError when the file makes no sense."""
-        entries = _document(self.path).get(self.platform, {}).get(self.version, {})
+        document = _document(self.path)
         try:
+            entries = document.get(self.platform, {}).get(self.version, {})
             return {name: _pin(entry) for name, entry in entries.items()}
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise _unreadable(self.path, f"an entry is damaged: {error!r}") from error
 
     def add(self, pins: Mapping[str, Pin]) -> None:

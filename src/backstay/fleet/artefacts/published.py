@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import shutil
 import tarfile
 import zlib
@@ -17,7 +18,7 @@ from backstay.fleet.artefacts.oci import pack
 from backstay.fleet.artefacts.places import Places
 from backstay.fleet.artefacts.releases import Download
 from backstay.fleet.artefacts.sources import Supplied
-from backstay.fleet.artefacts.web import client, download
+from backstay.fleet.artefacts.web import CHUNK_BYTES, client, download
 from backstay.fleet.events import Listener, Note
 
 
@@ -63,13 +64,8 @@ class Releases:
 
 def _extract(archive: Path, member: str, target: Path, *, url: str) -> None:
     try:
-        with tarfile.open(archive) as opened:
-            for entry in opened:
-                content = opened.extractfile(entry) if _path(entry) == member else None
-                if content is not None:
-                    with target.open("wb") as stream:
-                        shutil.copyfileobj(content, stream)
-                    return
+        if _copy_member(archive, member, target):
+            return
         why = f"there is no {member} in it"
     except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
         why = str(error)
@@ -79,6 +75,22 @@ def _extract(archive: Path, member: str, target: Path, *, url: str) -> None:
         why=why,
         next_move="run again; if it stays so, name another source",
     )
+
+
+def _copy_member(archive: Path, member: str, target: Path) -> bool:
+    """Copy one file of a gzipped tar archive out; False when it is not there."""
+    found = False
+    with gzip.open(archive) as plain, tarfile.open(fileobj=plain) as opened:
+        for entry in opened:
+            content = opened.extractfile(entry) if _path(entry) == member else None
+            if content is not None:
+                with target.open("wb") as stream:
+                    shutil.copyfileobj(content, stream)
+                found = True
+        # The checksum stands at the very end: a damaged archive must not be pinned.
+        while plain.read(CHUNK_BYTES):
+            pass
+    return found
 
 
 def _path(entry: tarfile.TarInfo) -> str:

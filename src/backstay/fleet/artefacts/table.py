@@ -14,6 +14,8 @@ from backstay.fleet.artefacts.modules import module_sets
 from backstay.resources.content import Artefact
 from backstay.spec.versions import KUBERNETES, Release
 
+DOCUMENT = "digests.json"
+
 PLATFORM = "linux/amd64"
 """The platform that digests are shipped for; others are pinned on first use."""
 
@@ -55,7 +57,7 @@ def artefact_names(release: Release) -> tuple[str, ...]:
 
 def shipped_table(release: Release, *, platform: str = PLATFORM) -> Table:
     """Return the shipped digests; empty for a platform that has none."""
-    entry = _document().get(platform, {}).get(release.kubernetes, {})
+    entry = shipped_document().get(platform, {}).get(release.kubernetes, {})
     if entry.get("go") != release.go:
         return Table({}, {})
     return Table(entry["artefacts"], entry["byCompiler"])
@@ -85,7 +87,8 @@ def catalogue(
 
 
 @cache
-def _document() -> dict[str, Any]:
-    text = (files(__package__) / "data" / "digests.json").read_text()
+def shipped_document() -> dict[str, Any]:
+    """Return platform to Kubernetes version to digests, as shipped; one value for the process."""
+    text = (files(__package__) / "data" / DOCUMENT).read_text()
     document: dict[str, Any] = json.loads(text)
     return document

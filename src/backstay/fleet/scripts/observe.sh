@@ -107,7 +107,8 @@ probe_module() {
 probe_sysctl() {
     for name in "$@"; do
         path=/proc/sys/$(printf '%s' "$name" | tr . /)
-        if [ -r "$path" ] && read -r value <"$path"; then
+        # Not by read: it takes byte after byte, and of a sysctl the kernel gives only the first.
+        if [ -r "$path" ] && value=$(cat "$path" 2>/dev/null); then
             say sysctl "$name" value "$(printf '%s' "$value" | tr '\t' ' ')"
         else
             say sysctl "$name" absent ''
