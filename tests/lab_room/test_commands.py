@@ -41,7 +41,9 @@ async def test_lines_are_told_while_the_program_runs() -> None:
 async def test_a_followed_failure_carries_the_last_words() -> None:
     """As of a program that is not followed."""
     with pytest.raises(StepFailedError, match="no room"):
-        await follow("sh", "-c", "echo no room >&2; false", line=lambda _text: None, log=io.StringIO())
+        await follow(
+            "sh", "-c", "echo no room >&2; false", line=lambda _text: None, log=io.StringIO()
+        )
 
 
 def test_the_tail_skips_empty_lines() -> None:

@@ -64,8 +64,13 @@ class Console:
             marks=UNICODE if fits and not self.settings.ascii else ASCII,
             paint=painted if colour else unpainted,
             width=max(width, 60) if terminal else WIDTH_WITHOUT_TERMINAL,
-            detail=Detail.FULL if self.settings.output is Output.WIDE else Detail.BRIEF,
+            detail=Detail.FULL if self.tells_all else Detail.BRIEF,
         )
+
+    @property
+    def tells_all(self) -> bool:
+        """Whether every single thing is named: `-o wide`, or `-v`."""
+        return self.settings.output is Output.WIDE or self.settings.verbosity > 0
 
     @property
     def progress(self) -> Progress:

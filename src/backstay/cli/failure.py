@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import click
 
 from backstay.cli.console import Console
-from backstay.cli.settings import Progress
+from backstay.cli.settings import Progress, Settings
 from backstay.errors import BackstayError, UsageError
 from backstay.planning.look import Look, Tone
 
@@ -67,7 +67,7 @@ def _tell(errors: tuple[BackstayError, ...], console: Console) -> None:
         if console.progress is Progress.JSON:
             console.say(json.dumps(diagnostic(error)))
         else:
-            console.say(text(error, console.look(console.err)))
+            console.say(text(error, console.look(console.err), console.settings))
         if console.settings.debug:
             console.say("".join(traceback.format_exception(error)))
 
@@ -85,11 +85,15 @@ def diagnostic(error: BackstayError) -> dict[str, object]:
     }
 
 
-def text(error: BackstayError, look: Look) -> str:
+def text(error: BackstayError, look: Look, settings: Settings) -> str:
     """Return an error for people: what first, then where, why and what to type next."""
     head, *more = error.what.splitlines()
     lines = [f"{look.paint(Tone.BAD, 'error:')} {look.paint(Tone.STRONG, head)}", *more]
-    parts = (("where", error.where), ("why", error.why), ("next", error.next_move))
+    parts = (
+        ("where", error.where),
+        ("why", error.why),
+        ("next", settings.runnable(error.next_move)),
+    )
     for name, said in parts:
         for index, line in enumerate(said.strip("\n").splitlines()):
             label = look.paint(Tone.FAINT, f"{name:<6}") if index == 0 else " " * 6
@@ -109,4 +113,5 @@ def foreseen_by_nobody(error: BaseException, look: Look) -> str:
             next_move="run it again with --debug, and report what it prints",
         ),
         look,
+        Settings(),
     )

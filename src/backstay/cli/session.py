@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+LOGGING = 2
+"""From so many -v on, libraries may say what they do."""
+
 
 def console_of(ctx: click.Context) -> Console:
     """Return the console with the settings of the command line."""
@@ -28,6 +32,9 @@ def console_of(ctx: click.Context) -> Console:
 
 def finished(work: Coroutine[object, object, Result], settings: Settings) -> Result:
     """Run to the end; GateTimeoutError when `--timeout` passes before."""
+    if settings.verbosity >= LOGGING:
+        # What connections do, in asyncssh's own words; it logs no data that passes through.
+        logging.basicConfig(level=logging.INFO, stream=sys.stderr)
     return asyncio.run(_limited(work, settings.timeout))
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 STDIN = "-"
+DEFAULT_CONFIG = "cluster.yaml"
+_ABOUT_A_CLUSTER = re.compile(r"\bbackstay (plan|apply|status|kubeconfig)\b(?! -c)")
 
 
 class Output(StrEnum):
@@ -33,7 +37,7 @@ class Progress(StrEnum):
 class Settings:
     """The global options; `timeout` in seconds, None for no end."""
 
-    config: str = "cluster.yaml"
+    config: str = DEFAULT_CONFIG
     output: Output = Output.TABLE
     progress: Progress = Progress.AUTO
     verbosity: int = 0
@@ -52,7 +56,14 @@ class Settings:
     @property
     def resume(self) -> str:
         """The words that continue a run with the same configuration."""
-        return "backstay apply" + ("" if self.config == "cluster.yaml" else f" -c {self.config}")
+        return self.runnable("backstay apply")
+
+    def runnable(self, advice: str) -> str:
+        """Return advice such as `backstay status` with the configuration's file in it."""
+        if self.config in {DEFAULT_CONFIG, STDIN}:
+            return advice
+        words = f" -c {shlex.quote(self.config)}"
+        return _ABOUT_A_CLUSTER.sub(lambda found: found.group() + words, advice)
 
 
 def wants_colour(settings: Settings, environment: Mapping[str, str], *, terminal: bool) -> bool:
