@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LAB_PACKAGES := mmdebstrap systemd-container iproute2 nftables openssh-client gcc libc6-dev \
-	libseccomp-dev pkg-config busybox-static haproxy keepalived
+	libseccomp-dev pkg-config busybox-static curl haproxy keepalived
 export PYTHONUNBUFFERED := 1
 
 .PHONY: help up down test check bench clean

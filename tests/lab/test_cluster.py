@@ -15,7 +15,7 @@ import pytest
 
 from backstay import lab as machines
 from backstay.operations.session import state_folder
-from fakes.busybox import REFERENCE, archive
+from fakes.pod_image import REFERENCE, archive
 from fakes.real_lab import RealLab, changed_things, eventually, run
 
 pytestmark = pytest.mark.lab
@@ -81,7 +81,7 @@ def test_each_lease_has_one_holder(lab: RealLab) -> None:
 
 def test_a_pod_on_each_machine_reaches_services_and_names(lab: RealLab) -> None:
     """A Service by its name, answered from every machine, asked from every machine."""
-    _import_busybox(lab)
+    _import_image(lab)
     lab.kubectl("apply", "-f", "-", stdin=_probes())
     lab.kubectl("rollout", "status", "daemonset/probe", "--timeout=120s")
     pods = lab.kubectl("get", "pods", "-l", "app=probe", "-o", "name").stdout.split()
@@ -93,10 +93,10 @@ def test_a_pod_on_each_machine_reaches_services_and_names(lab: RealLab) -> None:
 
 def _ask(lab: RealLab, pod: str) -> str:
     url = "http://probe.default.svc.cluster.local/"
-    return lab.kubectl("exec", pod, "--", "wget", "-q", "-T", "5", "-O", "-", url).stdout.strip()
+    return lab.kubectl("exec", pod, "--", "curl", "-s", "-m", "5", url).stdout.strip()
 
 
-def _import_busybox(lab: RealLab) -> None:
+def _import_image(lab: RealLab) -> None:
     path = archive(lab.folder)
     for machine in MACHINES:
         with path.open("rb") as source:

@@ -97,7 +97,10 @@ _TABLE: tuple[tuple[tuple[str, ...], dict[str, Any]], ...] = (
         ("--progress",),
         {"type": click.Choice([one.value for one in Progress]), "help": "How a run is followed."},
     ),
-    (("-v", "--verbose", "verbosity"), {"count": True, "help": "Name every single thing; -vv also logs connections."}),
+    (
+        ("-v", "--verbose", "verbosity"),
+        {"count": True, "help": "Name every single thing; -vv also logs connections."},
+    ),
     (("-q", "--quiet"), {"is_flag": True, "help": "Say nothing but errors."}),
     (("--no-color",), {"is_flag": True, "help": "Print without colours (also NO_COLOR)."}),
     (("--ascii",), {"is_flag": True, "help": "Print marks as ASCII."}),

@@ -32,7 +32,7 @@ def kubelet(place: Place) -> tuple[Resource, ...]:
     if not place.is_node:
         return ()
     program = place.program("kubelet")
-    config = File(CONFIG, Text(yaml_text(configuration(place))))
+    config = File(CONFIG, Text(yaml_text(configuration(place))), mode="600")
     access = kubeconfig("kubelet", server=_server(place), pair=place.certificates["kubelet-client"])
     flags = {
         "config": CONFIG,

@@ -12,7 +12,7 @@ from ipaddress import IPv4Network, IPv6Network
 
 from backstay.components.addresses import V6
 from backstay.components.containerd import CNI_CONFIG, CNI_PROGRAMS
-from backstay.components.place import LIBRARY, SETTINGS, Ground, Place
+from backstay.components.place import LIBRARY, SETTINGS, Place
 from backstay.components.units import FOREVER, SEALED, Unit, install
 from backstay.errors import RejectedError
 from backstay.resources.content import Text
@@ -122,7 +122,7 @@ def _conflist(place: Place) -> Mapping[str, object]:
 
 def _routes(place: Place) -> Iterator[Resource]:
     subnet = place.ground.site.subnets[place.host.name]
-    routes = File(ROUTES, Text(routes_text(place.ground)))
+    routes = File(ROUTES, place.ground.routes)
     rules = File(RULES, Text(_rules(place.spec)), check=("/usr/sbin/nft", "-c", "-f", "{}"))
     script = File(SCRIPT, Text(_SCRIPT), mode="755")
     call = f"/bin/sh {SCRIPT}"
@@ -144,12 +144,6 @@ def _routes(place: Place) -> Iterator[Resource]:
         reads=(routes, rules, script),
     )
     yield from (routes, rules, script, *install(unit))
-
-
-def routes_text(ground: Ground) -> str:
-    """Return every node's pods and address, one node a line; the same file on all nodes."""
-    ranges = ground.site.subnets
-    return "".join(f"{ranges[host.name]} {host.internal}\n" for host in ground.nodes)
 
 
 def _rules(spec: ClusterSpec) -> str:

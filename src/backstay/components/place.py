@@ -17,8 +17,9 @@ from backstay.pki.kept import KeptName
 from backstay.pki.request import AuthorityName
 from backstay.pki.requests import requests
 from backstay.pki.trust import kept_files
+from backstay.resources.content import Text
 from backstay.resources.files import Binary, File
-from backstay.spec.model import ClusterSpec, Host
+from backstay.spec.model import ClusterSpec, Cni, Host
 
 PROGRAMS = "/usr/local/bin"
 LIBRARY = "/usr/local/lib/backstay"
@@ -40,6 +41,7 @@ class Ground:
     etcd_token: str
     certificates: Mapping[str, Mapping[str, Certificate]]
     kept: Mapping[str, Mapping[str, File]]
+    routes: Text
 
     @property
     def spec(self) -> ClusterSpec:
@@ -67,6 +69,7 @@ def survey(site: Site) -> Ground:
             host: {file.path: file for file in files}
             for host, files in kept_files(spec, site.trust).items()
         },
+        routes=Text(_routes(site, nodes)),
     )
 
 
@@ -74,6 +77,13 @@ def _identity(site: Site, name: AuthorityName) -> str:
     """Return what tells this making of the cluster from any other: an authority's fingerprint."""
     certificate = site.trust.authority(name)
     return UNKNOWN_INCARNATION if certificate is None else fingerprint(certificate)
+
+
+def _routes(site: Site, nodes: tuple[Host, ...]) -> str:
+    """Return every node's pods and address, one node a line; empty where routes are not ours."""
+    if site.spec.network.cni is Cni.NONE:
+        return ""
+    return "".join(f"{site.subnets[node.name]} {node.internal}\n" for node in nodes)
 
 
 def _certificates(site: Site) -> Mapping[str, Mapping[str, Certificate]]:

@@ -18,6 +18,9 @@ from backstay.resources.resource import Key, Resource
 from backstay.resources.service import Service, Tier
 
 UNITS = "/etc/systemd/system"
+MODE = "600"
+"""Of unit files, as CIS 1.1.1-8 has it for the manifests in whose place they stand."""
+
 DIGEST = "BACKSTAY_DIGEST"
 RELOAD_DIGEST = "BACKSTAY_RELOAD_DIGEST"
 
@@ -97,7 +100,7 @@ def install(unit: Unit) -> tuple[File, Service]:
     if reload_digest is not None:
         environment.append(f"Environment={RELOAD_DIGEST}={reload_digest}")
     text = "\n".join(_lines(unit, environment)) + "\n"
-    file = File(f"{UNITS}/{unit.unit}", Text(text))
+    file = File(f"{UNITS}/{unit.unit}", Text(text), mode=MODE)
     service = Service(
         unit.unit,
         digest,

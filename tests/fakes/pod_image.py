@@ -1,23 +1,32 @@
-"""A small image for pods of the tests, made of Debian's static busybox."""
+"""A small image for pods of the tests: Debian's static busybox, and curl with its libraries.
+
+The static busybox can serve files, and crashes when it looks up a name; curl can look up names.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import io
 import json
+import re
 import shutil
+import subprocess
 import tarfile
 from pathlib import Path
 
 REFERENCE = "backstay.local/busybox:test"
-APPLETS = ("sh", "wget", "httpd", "nslookup", "sleep", "cat")
+APPLETS = ("sh", "httpd")
 
 
 def archive(folder: Path) -> Path:
     """Write the image's archive (as `docker save` does) and return its path."""
-    program = shutil.which("busybox")
-    assert program, "busybox-static is not installed: make test does it"
-    layer = _tar({"bin/busybox": Path(program).read_bytes(), "tmp/.keep": b""})
+    busybox, curl = shutil.which("busybox"), shutil.which("curl")
+    assert busybox, "busybox-static is not installed: make test does it"
+    assert curl, "curl is not installed: make test does it"
+    files = {"bin/busybox": busybox, "bin/curl": curl}
+    files |= {path.lstrip("/"): path for path in _libraries(curl)}
+    contents = {name: Path(path).read_bytes() for name, path in files.items()}
+    layer = _tar({**contents, "tmp/.keep": b""})
     digest = hashlib.sha256(layer).hexdigest()
     config = {
         "architecture": "amd64",
@@ -26,14 +35,20 @@ def archive(folder: Path) -> Path:
         "rootfs": {"type": "layers", "diff_ids": [f"sha256:{digest}"]},
     }
     manifest = [{"Config": "config.json", "RepoTags": [REFERENCE], "Layers": ["layer.tar"]}]
-    files = {
+    parts = {
         "config.json": json.dumps(config).encode(),
         "layer.tar": layer,
         "manifest.json": json.dumps(manifest).encode(),
     }
     path = folder / "busybox.tar"
-    path.write_bytes(_tar(files, links=False))
+    path.write_bytes(_tar(parts, links=False))
     return path
+
+
+def _libraries(program: str) -> list[str]:
+    """Return the paths of all shared libraries that the program loads."""
+    told = subprocess.run(("ldd", program), capture_output=True, text=True, check=True).stdout
+    return sorted(set(re.findall(r"(/\S+) \(0x", told)))
 
 
 def _tar(files: dict[str, bytes], *, links: bool = True) -> bytes:
