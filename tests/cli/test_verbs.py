@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 import pytest
-from fakes.program import Program
 from inline_snapshot import snapshot
 from ruamel.yaml import YAML
 
@@ -27,6 +26,7 @@ from backstay.planning.plan import Change, Converge, Plan, Stage
 from backstay.resources.content import Text
 from backstay.resources.files import File
 from backstay.spec.model import ClusterSpec
+from fakes.program import Program
 
 SPEC = ClusterSpec.model_validate(
     {
@@ -262,14 +262,22 @@ def test_every_output_says_the_same_names() -> None:
         one, out, _ = console(Settings(output=output))
         one.show(report)
         shown[output.value] = out.getvalue()
-    assert shown == snapshot({'table': 'text\n', 'wide': 'text\n', 'json': """\
+    assert shown == snapshot(
+        {
+            "table": "text\n",
+            "wide": "text\n",
+            "json": """\
 {
   "kind": "X"
 }
-""", 'yaml': 'kind: X\n', 'name': """\
+""",
+            "yaml": "kind: X\n",
+            "name": """\
 a
 b
-"""})
+""",
+        }
+    )
 
 
 @pytest.mark.parametrize(

@@ -217,7 +217,7 @@ def test_a_new_encryption_key_restarts_apiservers_only() -> None:
 
 
 def test_new_timers_of_the_balancer_reload_it() -> None:
-    """haproxy takes them in without a restart; apiservers learn how long to wait for it."""
+    """The balancer takes them in without a restart; apiservers learn how long to wait for it."""
     faster = {**STACKED, "loadBalancer": {"checkFastIntervalMilliseconds": 200}}
     before, after = build(site_of(spec_of("stacked"))), build(site_of(spec_of(faster)))
     old, new = digests(before), digests(after)

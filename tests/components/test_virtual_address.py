@@ -1,0 +1,163 @@
+"""keepalived with the rendered configuration, its firewall, and its check against a balancer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+from component_sites import CASES, STACKED, site_of, spec_of, text_of, unit_of
+
+from backstay.components.assemble import build
+from backstay.components.virtual_address import CHECK, CONFIG, RULES
+from backstay.resources.files import File
+from backstay.resources.resource import Key, Resource
+
+SBIN = "/usr/sbin:/usr/bin:/sbin:/bin"
+keepalived = shutil.which("keepalived", path=SBIN)
+nft = shutil.which("nft", path=SBIN)
+with_address = pytest.mark.parametrize("case", [c for c in CASES if spec_of(c).endpoint.vip])
+
+
+def balancer(case: str | Mapping[str, object]) -> Mapping[Key, Resource]:
+    """The wish of a case's first balancer."""
+    spec = spec_of(case)
+    return build(site_of(spec)).hosts[spec.load_balancers[0].name]
+
+
+def an_interface() -> str:
+    """Some interface of this computer that is not the loopback one."""
+    return next(name for _, name in socket.if_nameindex() if name != "lo")
+
+
+@pytest.mark.skipif(keepalived is None, reason="keepalived is not installed")
+@with_address
+def test_keepalived_accepts_it(case: str, tmp_path: Path) -> None:
+    """Every rendered configuration passes its own check, and one with a mistake does not."""
+    resources = balancer(case)
+    spec = spec_of(case)
+    text = text_of(resources, CONFIG).replace(spec.endpoint.interface or "ens3", an_interface())
+    file = resources[Key("file", CONFIG)]
+    assert isinstance(file, File)
+    candidate = tmp_path / "keepalived.conf"
+    for content, accepted in ((text, True), (text.replace("state", "stat"), False)):
+        candidate.write_text(content)
+        words = [str(candidate) if word == "{}" else word for word in file.check]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert (done.returncode == 0) is accepted, done.stderr
+
+
+@pytest.mark.skipif(nft is None or os.geteuid() != 0, reason="needs nft and root")
+@pytest.mark.parametrize(
+    ("case", "path"),
+    [(case, path) for case in CASES for path in (RULES, "/etc/backstay/pods.nft")],
+)
+def test_the_kernel_accepts_the_rules(case: str, path: str, tmp_path: Path) -> None:
+    """Every rendered rule set passes its own check, on a kernel that has none of it yet."""
+    resources = balancer(case)
+    if Key("file", path) not in resources:
+        return
+    file = resources[Key("file", path)]
+    assert isinstance(file, File)
+    candidate = tmp_path / "rules"
+    candidate.write_text(text_of(resources, path))
+    words = [str(candidate) if word == "{}" else word for word in file.check]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_there_is_no_keepalived_without_an_address() -> None:
+    """An endpoint that is a name is the owner's to lead somewhere."""
+    assert Key("service", "keepalived.service") not in balancer("single")
+
+
+def test_no_balancer_is_born_master_and_no_two_are_alike() -> None:
+    """All wait as BACKUP, unicast to all others, each with a priority of its own."""
+    spec = spec_of("stacked")
+    wish = build(site_of(spec))
+    texts = {host.name: text_of(wish.hosts[host.name], CONFIG) for host in spec.load_balancers}
+    priorities = set()
+    for host in spec.load_balancers:
+        lines = [line.strip() for line in texts[host.name].splitlines()]
+        assert "state BACKUP" in lines
+        assert "nopreempt" in lines
+        assert "advert_int 0.2" in lines
+        assert f"unicast_src_ip {host.internal}" in lines
+        peers = lines[lines.index("unicast_peer {") + 1 :]
+        others = [str(o.internal) for o in spec.load_balancers if o.name != host.name]
+        assert peers[: len(others)] == others
+        priorities |= {line for line in lines if line.startswith("priority")}
+    assert priorities == {"priority 150", "priority 149", "priority 148"}
+
+
+def test_a_lone_balancer_has_the_address_too() -> None:
+    """Without peers there is no unicast, which would put it into the fault state."""
+    text = text_of(balancer("ipv6"), CONFIG)
+    assert "unicast" not in text
+    assert "2001:db8::100/128 dev ens3" in text
+
+
+def test_vrrp_comes_from_the_other_balancers_only() -> None:
+    """Whoever else speaks protocol 112 is not heard."""
+    lines = [line.strip() for line in text_of(balancer("stacked"), RULES).splitlines()]
+    accepted = lines.index("ip saddr { 10.0.0.12, 10.0.0.13 } meta l4proto 112 accept")
+    assert lines[accepted + 1] == "meta l4proto 112 drop"
+
+
+def test_it_is_stopped_before_the_balancer() -> None:
+    """So that the address moves while connections are still served."""
+    assert "haproxy.service" in next(
+        line
+        for line in unit_of(balancer("stacked"), "keepalived").splitlines()
+        if line.startswith("After=")
+    )
+
+
+def test_a_reload_brings_in_rules_before_peers() -> None:
+    """A peer that is not yet let in would be taken for dead."""
+    lines = unit_of(balancer("stacked"), "keepalived").splitlines()
+    reloads = [line for line in lines if line.startswith("ExecReload=")]
+    assert "nft" in reloads[0]
+    assert "HUP" in reloads[1]
+
+
+FAKE_CURL = """\
+#!/bin/sh
+echo "$@" >>"$LOG"
+[ "$(grep -c . "$LOG")" -ge "$GOOD_FROM" ]
+"""
+
+
+@pytest.mark.parametrize(("good_from", "passes"), [(1, True), (2, True), (3, False)])
+def test_the_check_asks_twice_through_the_local_frontend(
+    good_from: int,
+    passes: bool,
+    tmp_path: Path,  # noqa: FBT001
+) -> None:
+    """One apiserver that has just frozen does not make every balancer give the address away."""
+    script = tmp_path / "check"
+    script.write_text(text_of(balancer(STACKED), CHECK))
+    for name, text in (
+        ("curl", FAKE_CURL),
+        ("setpriv", '#!/bin/sh\nwhile [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"\n'),
+    ):
+        program = tmp_path / name
+        program.write_text(text)
+        program.chmod(0o755)
+    log = tmp_path / "log"
+    log.touch()
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "LOG": str(log),
+        "GOOD_FROM": str(good_from),
+    }
+    done = subprocess.run(["sh", str(script)], env=environment, check=False)
+    assert (done.returncode == 0) is passes
+    calls = log.read_text().splitlines()
+    assert len(calls) == min(good_from, 2)
+    assert all(call.endswith("https://127.0.0.1:8443/readyz") for call in calls)
+    assert all("--cacert /etc/kubernetes/pki/ca.crt" in call for call in calls)
