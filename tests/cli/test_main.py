@@ -248,6 +248,12 @@ def _on_terminal(folder: Path, **environment: str) -> str:
         return reader.read(4096).decode()
 
 
+@pytest.mark.parametrize("words", [("version",), ("plam",), ("plan",), ("plan", "-c", "-")])
+def test_it_is_the_same_in_a_process_of_its_own(backstay: Program, words: tuple[str, ...]) -> None:
+    """What the other tests see in their own process is what a shell would see."""
+    assert backstay.apart(*words, stdin=BAD) == backstay(*words, stdin=BAD)
+
+
 def test_the_program_may_be_called_as_a_function(capsys: pytest.CaptureFixture[str]) -> None:
     """`run` returns the exit code instead of ending the process."""
     assert run(["version", "-o", "name"]) == 0

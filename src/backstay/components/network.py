@@ -138,6 +138,7 @@ def _routes(place: Place) -> Iterator[Resource]:
             # It has nothing to finish.
             "TimeoutStopSec=1s",
             *SEALED,
+            "ProtectKernelTunables=yes",
             "CapabilityBoundingSet=CAP_NET_ADMIN",
             "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX",
         ),

@@ -36,6 +36,7 @@ SEALED = (
     "ProtectHostname=yes",
     "ProtectKernelLogs=yes",
     "ProtectKernelModules=yes",
+    "PrivateDevices=yes",
     "PrivateTmp=yes",
     "LockPersonality=yes",
     "MemoryDenyWriteExecute=yes",
@@ -43,19 +44,18 @@ SEALED = (
     "RestrictRealtime=yes",
     "RestrictSUIDSGID=yes",
     "SystemCallArchitectures=native",
+    "SystemCallFilter=@system-service",
+    "SystemCallErrorNumber=EPERM",
+    "UMask=0077",
 )
 """What every unit bears that neither makes containers nor mounts anything."""
 
 CONFINED = (
     *SEALED,
-    "PrivateDevices=yes",
     "ProtectKernelTunables=yes",
     "ProtectProc=invisible",
     "CapabilityBoundingSet=",
     "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
-    "SystemCallFilter=@system-service",
-    "SystemCallErrorNumber=EPERM",
-    "UMask=0077",
 )
 """For programs that only talk over the network and write in their own directories."""
 

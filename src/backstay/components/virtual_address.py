@@ -72,6 +72,7 @@ def _unit(config: File, rules: File, check: File) -> Unit:
             "OOMScoreAdjust=-900",
             "RuntimeDirectory=keepalived",
             *(line for line in SEALED if not line.startswith("RestrictRealtime")),
+            "ProtectKernelTunables=yes",
             f"CapabilityBoundingSet={_CAPABILITIES}",
             "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_PACKET AF_UNIX",
         ),
