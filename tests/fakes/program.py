@@ -31,6 +31,18 @@ class Ended:
 _CHANGES_LOOKS = ("BACKSTAY_", "NO_COLOR", "FORCE_COLOR", "TERM", "COLUMNS", "CI", "KUBECONFIG")
 
 
+def _stream(data: bytes = b"") -> io.TextIOWrapper:
+    """Return a text stream over bytes, as a real one is: shell completion writes bytes."""
+    return io.TextIOWrapper(io.BytesIO(data), encoding="utf-8", newline="\n")
+
+
+def _written(stream: io.TextIOWrapper) -> str:
+    stream.flush()
+    raw = stream.buffer
+    assert isinstance(raw, io.BytesIO)
+    return raw.getvalue().decode()
+
+
 @dataclass(frozen=True)
 class Program:
     """Runs `backstay` in a folder, with a plain environment and no terminal."""
@@ -54,19 +66,19 @@ class Program:
                 code = run(words)
             except SystemExit as ending:
                 code = int(ending.code or 0)
-        return Ended(code, out.getvalue(), err.getvalue())
+        return Ended(code, _written(out), _written(err))
 
     @contextmanager
     def _surroundings(
         self, data: bytes, environment: Mapping[str, str]
-    ) -> Iterator[tuple[io.StringIO, io.StringIO]]:
+    ) -> Iterator[tuple[io.TextIOWrapper, io.TextIOWrapper]]:
         hook = sys.excepthook
         with (
             chdir(self.folder),
             patch.dict(os.environ, self.environment | dict(environment), clear=True),
-            patch.object(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8")),
-            redirect_stdout(io.StringIO()) as out,
-            redirect_stderr(io.StringIO()) as err,
+            patch.object(sys, "stdin", _stream(data)),
+            redirect_stdout(_stream()) as out,
+            redirect_stderr(_stream()) as err,
         ):
             yield out, err
         sys.excepthook = hook
