@@ -31,7 +31,7 @@ def _runtime(place: Place) -> Iterator[Resource]:
     unit = Unit(
         "containerd",
         "containerd, the container runtime",
-        Tier.NODE,
+        Tier.RUNTIME,
         # No confinement: it mounts and makes namespaces for every pod on the machine.
         section=("Wants=network-online.target", "After=network-online.target dbus.service"),
         service=(
@@ -98,7 +98,7 @@ def _images(place: Place) -> Iterator[Resource]:
     unit = Unit(
         "backstay-images",
         "Container images that the machine brings with it",
-        Tier.NODE,
+        Tier.RUNTIME,
         section=("Wants=containerd.service", "After=containerd.service"),
         service=(
             "Type=oneshot",

@@ -109,6 +109,11 @@ def _shared(config: File) -> Flags:
     }
 
 
+# Two requests for each of forty controllers are made before any of them works; with the default
+# of 20 a second that is three seconds after every change of leader. Scale tests use 100 as well.
+MANAGER_RATE = {"kube-api-qps": "100", "kube-api-burst": "200"}
+
+
 def _manager_flags(place: Place) -> Flags:
     spec = place.spec
     return {
@@ -119,6 +124,7 @@ def _manager_flags(place: Place) -> Flags:
         "service-account-private-key-file": KeptName.SERVICE_ACCOUNT_KEY.value,
         "use-service-account-credentials": "true",
         "terminated-pod-gc-threshold": "1000",
+        **MANAGER_RATE,
         "feature-gates": _feature_gates(spec.kubernetes),
     }
 

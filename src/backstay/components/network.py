@@ -129,7 +129,7 @@ def _routes(place: Place) -> Iterator[Resource]:
     unit = Unit(
         "backstay-network",
         "Routes between the pods of different machines",
-        Tier.NODE,
+        Tier.RUNTIME,
         section=("Wants=network-online.target", "After=network-online.target"),
         service=(
             f"ExecStartPre={call} once {subnet}",

@@ -8,7 +8,7 @@ import shlex
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backstay.errors import ArtefactError, InterruptedRunError, StepFailedError, UnreachableError
 from backstay.fleet import events, kube
@@ -36,6 +36,8 @@ from backstay.resources.service import Service
 # Writing files and starting units without waiting is quick; a full disk or a hung mount is not.
 STEP_SECONDS = 120.0
 SEND_SECONDS = 600.0
+# `commit` lets systemd reload when a file in here was written.
+UNIT_FOLDER = "/etc/systemd/system/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Performer:
     store: Store
     waiting: Waiting
     mark: str
+    reloaded: set[str] = field(default_factory=set)
 
     async def perform(self, plan: Plan) -> None:
         """Perform every stage; raises what stopped it, with everything before it whole."""
@@ -83,7 +86,8 @@ class Performer:
                     await self._converge(self.world.machine(host), changes)
             case ActOnUnits(host, changes):
                 async with self._told(host, step_text(step)):
-                    await self._run(self.world.machine(host), _unit_lines(changes))
+                    lines = _unit_lines(changes, reloaded=host in self.reloaded)
+                    await self._run(self.world.machine(host), lines)
             case ApplyObjects(objects):
                 async with self._told("", step_text(step)):
                     await kube.apply_objects(self.world, self.waiting.planes, objects)
@@ -96,26 +100,37 @@ class Performer:
         self.world.tell(events.StepDone(host, what, time.monotonic() - began))
 
     async def _converge(self, machine: Machine, changes: Sequence[Change]) -> None:
-        wanted = [c.resource.artefact for c in changes if isinstance(c.resource, Binary)]
-        if wanted:
-            await self._bring(machine, wanted)
+        artefacts = [c.resource.artefact for c in changes if isinstance(c.resource, Binary)]
+        wanted = {f"{artefact.digest}/{artefact.name}": artefact for artefact in artefacts}
         lines = [
-            line
-            for change in changes
-            for command in change.resource.remedy(change.diffs)
-            for line in await self._lines(machine.name, str(change.key), command)
+            *(_guarded("look for binaries", ("locate", *wanted)) if wanted else ()),
+            *[
+                line
+                for change in changes
+                for command in change.resource.remedy(change.diffs)
+                for line in await self._lines(machine.name, str(change.key), command)
+            ],
+            *_guarded("commit", ("commit",)),
         ]
-        await self._run(machine, [*lines, *_guarded("commit", ("commit",))])
+        done = await self._run(machine, lines)
+        if missing := self._missing(done):
+            for name in missing:
+                await self._send(machine, wanted[name])
+            done = await self._run(machine, lines)
+        if missing := self._missing(done):
+            raise StepFailedError(
+                f"{len(missing)} binaries that were sent are not there",
+                where=machine.name,
+                why=", ".join(wanted[name].name for name in missing),
+                next_move="look who removes files below /var/lib/backstay there; backstay apply",
+            )
+        if any(change.key.name.startswith(UNIT_FOLDER) for change in changes):
+            self.reloaded.add(machine.name)
 
-    async def _bring(self, machine: Machine, wanted: Iterable[Artefact]) -> None:
-        """Send the artefacts that no mirror on the machine has."""
-        by_digest = {artefact.digest: artefact for artefact in wanted}
-        asked = [shlex.join(("locate", a.digest, a.name)) for a in by_digest.values()]
-        done = await self._run(machine, asked)
-        for line in done.stdout.splitlines():
-            mark, _, rest = line.partition("\tmissing\t")
-            if mark == self.mark:
-                await self._send(machine, by_digest[rest])
+    def _missing(self, done: Completed) -> list[str]:
+        """Return which artefacts no mirror on the machine has: nothing was changed then."""
+        parts = (line.partition("\tmissing\t") for line in done.stdout.splitlines())
+        return [rest for mark, _, rest in parts if mark == self.mark and rest]
 
     async def _send(self, machine: Machine, artefact: Artefact) -> None:
         path = self.store.path(artefact)
@@ -182,8 +197,12 @@ def _guarded(
     return lines
 
 
-def _unit_lines(changes: Sequence[Change]) -> list[str]:
-    """Return one systemctl call per verb: enabling and starting many units costs as one."""
+def _unit_lines(changes: Sequence[Change], *, reloaded: bool) -> list[str]:
+    """Return one systemctl call per verb: enabling and starting many units costs as one.
+
+    systemd forgets what it knew of a unit's enablement when it reloads. One that has reloaded
+    since we last asked need not do so again after enabling.
+    """
     verbs: dict[str, list[str]] = {}
     for change in changes:
         service = change.resource
@@ -195,10 +214,15 @@ def _unit_lines(changes: Sequence[Change]) -> list[str]:
                 verbs.setdefault(verb, []).append(service.unit)
     lines: list[str] = []
     for verb, units in verbs.items():
-        option = "--quiet" if verb == "enable" else "--no-block"
         label = f"{verb} {' '.join(units)}"
-        lines += _guarded(label, ("systemctl", verb, option, *units))
+        lines += _guarded(label, ("systemctl", verb, *_options(verb, reloaded=reloaded), *units))
     return lines
+
+
+def _options(verb: str, *, reloaded: bool) -> tuple[str, ...]:
+    if verb != "enable":
+        return ("--no-block",)
+    return ("--quiet", "--no-reload") if reloaded else ("--quiet",)
 
 
 async def _all_or_first_error(steps: Iterable[object]) -> None:

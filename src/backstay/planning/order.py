@@ -1,9 +1,10 @@
 """In which order differences are mended: first boot in parallel, live change one at a time.
 
 Starting a unit that is not running takes nothing away, so all such units of all hosts start
-together and wait for one another by restarting. Restarting or reloading a running unit takes
-something away: those go host by host behind gates, each with the files that cause it, so that
-no running unit finds new files before its turn.
+together; where apiservers are among them, what only an apiserver gives work follows once those
+are ready, at the same time as the cluster's objects. Restarting or reloading a running unit takes
+something away: those go host by host behind gates, each with the files that cause it, so that no
+running unit finds new files before its turn.
 """
 
 from __future__ import annotations
@@ -50,26 +51,25 @@ class Setting:
 def order(setting: Setting, drift: Drift) -> tuple[Stage, ...]:
     """Return the stages that mend the drift; none when there is none."""
     rolling = dict(_rolling(drift))
-    files, start = _files(drift, rolling), _start(setting, drift)
-    roll, objects = tuple(_roll(setting, drift, rolling)), tuple(_objects(setting, drift))
-    if start and objects and not roll:
-        start, objects = _overlapped(start, objects)
-    stages = (files, start, *roll, *objects)
+    roll = tuple(_roll(setting, drift, rolling))
+    start, join = _start(setting, drift)
+    objects = _cluster_objects(setting, drift)
+    if join is not None and objects is not None and not roll:
+        objects = _together(join, objects)
+        join = None
+    stages = (_files(drift, rolling), start, join, *roll, objects, _late_objects(setting, drift))
     return tuple(stage for stage in stages if stage is not None)
 
 
-def _overlapped(start: Stage, objects: tuple[Stage, ...]) -> tuple[Stage, tuple[Stage, ...]]:
-    """Apply objects as soon as the apiservers are ready; all other gates are waited for after.
-
-    On a first boot nodes, balancers and leaders come up while the objects are written.
-    """
-    first = tuple(gate for gate in start.gates if isinstance(gate, ApiReady))
-    if not first:
-        return start, objects
+def _together(join: Stage, objects: Stage) -> Stage:
+    """Return one stage for both: nodes and leaders come up while the objects are written."""
     # The objects' own gate waits for all nodes: those of single hosts would only repeat it.
-    later = (g for g in start.gates if not isinstance(g, ApiReady | NodesReady | NodesRegistered))
-    gates = tuple(dict.fromkeys((*later, *objects[0].gates)))
-    return replace(start, gates=first), (replace(objects[0], gates=gates), *objects[1:])
+    gates = (gate for gate in join.gates if not isinstance(gate, NodesReady | NodesRegistered))
+    return Stage(
+        f"{join.name}, {objects.name}",
+        (*join.steps, *objects.steps),
+        tuple(dict.fromkeys((*gates, *objects.gates))),
+    )
 
 
 def _services(changes: Sequence[Change]) -> Iterator[tuple[Change, Service]]:
@@ -113,19 +113,49 @@ def _files(drift: Drift, rolling: Mapping[str, Mapping[Key, Tier]]) -> Stage | N
     return Stage("files", steps) if steps else None
 
 
-def _start(setting: Setting, drift: Drift) -> Stage | None:
-    """Start what does not run, and enable what runs and would not after a boot."""
-    by_host = {
-        host: tuple(change for change, _ in _services(changes) if not _disturbs(change))
+def _start(setting: Setting, drift: Drift) -> tuple[Stage | None, Stage | None]:
+    """Start what does not run, and enable what runs and would not after a boot.
+
+    With apiservers among it, what can do nothing without them has a stage of its own: before, it
+    would only try in vain, and take the processor from those it waits for.
+    """
+    starts = {
+        host: tuple(pair for pair in _services(changes) if not _disturbs(pair[0]))
         for host, changes in drift.hosts.items()
     }
-    steps = tuple(ActOnUnits(host, changes) for host, changes in by_host.items() if changes)
-    gates = [
+    everything = _start_stage(setting, "start", starts)
+    tiers = {service.tier for pairs in starts.values() for _, service in pairs}
+    if everything is None or Tier.APISERVER not in tiers:
+        return everything, None
+    first, join = (
+        _start_stage(
+            setting,
+            name,
+            {
+                host: tuple(pair for pair in pairs if pair[1].tier.needs_api is needs)
+                for host, pairs in starts.items()
+            },
+        )
+        for name, needs in (("start", False), ("start what needs the API", True))
+    )
+    if first is None or join is None:
+        return everything, None
+    ready = tuple(gate for gate in everything.gates if isinstance(gate, ApiReady))
+    later = tuple(gate for gate in everything.gates if gate not in ready)
+    return replace(first, gates=ready), replace(join, gates=later)
+
+
+def _start_stage(
+    setting: Setting, name: str, starts: Mapping[str, tuple[tuple[Change, Service], ...]]
+) -> Stage | None:
+    by_host = {host: pairs for host, pairs in starts.items() if pairs}
+    steps = tuple(ActOnUnits(host, tuple(c for c, _ in pairs)) for host, pairs in by_host.items())
+    gates = dict.fromkeys(
         gate
-        for step in steps
-        for gate in _gates(setting, step.host, [s for _, s in _services(step.changes)])
-    ]
-    return Stage("start", steps, gates=tuple(dict.fromkeys(gates))) if steps else None
+        for host, pairs in by_host.items()
+        for gate in _gates(setting, host, [s for _, s in pairs])
+    )
+    return Stage(name, steps, gates=tuple(gates)) if steps else None
 
 
 def _gates(setting: Setting, host: str, services: Sequence[Service]) -> Iterator[Gate]:
@@ -202,20 +232,26 @@ def _requires(setting: Setting, tier: Tier) -> tuple[Gate, ...]:
             return tuple(ApiReady(host.name) for host in setting.spec.control_planes)
         case Tier.BALANCER:
             return tuple(EndpointServes(host.name) for host in setting.spec.load_balancers)
-        case Tier.CONTROLLERS | Tier.NODE:
+        case Tier.CONTROLLERS | Tier.RUNTIME | Tier.NODE:
             return ()
 
 
-def _objects(setting: Setting, drift: Drift) -> Iterator[Stage]:
+def _cluster_objects(setting: Setting, drift: Drift) -> Stage | None:
+    if not drift.objects:
+        return None
     nodes = tuple(n.name for n in setting.spec.nodes if n.name in setting.observation.reached)
-    if drift.objects:
-        gates = [_nodes(setting, nodes)]
-        if setting.spec.network.cni is Cni.BRIDGE:
-            gates.append(DeploymentAvailable("kube-system", "coredns"))
-        yield Stage("cluster objects", (_apply(drift, drift.objects),), gates=tuple(gates))
-    if drift.late_objects:
-        requires = (NodesRegistered(nodes),)
-        yield Stage("node labels", (_apply(drift, drift.late_objects),), requires=requires)
+    gates = [_nodes(setting, nodes)]
+    if setting.spec.network.cni is Cni.BRIDGE:
+        gates.append(DeploymentAvailable("kube-system", "coredns"))
+    return Stage("cluster objects", (_apply(drift, drift.objects),), gates=tuple(gates))
+
+
+def _late_objects(setting: Setting, drift: Drift) -> Stage | None:
+    if not drift.late_objects:
+        return None
+    nodes = tuple(n.name for n in setting.spec.nodes if n.name in setting.observation.reached)
+    requires = (NodesRegistered(nodes),)
+    return Stage("node labels", (_apply(drift, drift.late_objects),), requires=requires)
 
 
 def _apply(drift: Drift, objects: Sequence[Manifest]) -> ApplyObjects:

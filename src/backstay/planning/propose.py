@@ -14,7 +14,7 @@ from backstay.planning.observation import Observation
 from backstay.planning.order import Setting, order
 from backstay.planning.plan import ActOnUnits, EtcdHealthy, Plan, Stage
 from backstay.resources.resource import Key
-from backstay.resources.service import Service, Tier
+from backstay.resources.service import Service
 from backstay.spec.digest import digest
 from backstay.spec.model import ClusterSpec
 
@@ -102,7 +102,7 @@ def _withheld(spec: ClusterSpec, observation: Observation) -> tuple[str, ...]:
 def _disturbs_control_plane(stage: Stage) -> bool:
     return any(
         isinstance(change.resource, Service)
-        and change.resource.tier is not Tier.NODE
+        and change.resource.tier.one_at_a_time
         and not {"active", "enabled"} & {diff.field for diff in change.diffs}
         for step in stage.steps
         if isinstance(step, ActOnUnits)

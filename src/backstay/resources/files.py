@@ -100,5 +100,5 @@ class Binary:
     def remedy(self, diffs: Sequence[Diff]) -> tuple[Command, ...]:
         """Take it from a mirror on the machine, or have it sent; verified before it is used."""
         del diffs
-        argv = ("place_artefact", self.path, self.mode, self.artefact.digest, self.artefact.name)
+        argv = ("place_artefact", self.path, self.artefact.digest, self.artefact.name)
         return (Command(argv, self.artefact),)

@@ -21,12 +21,18 @@ class Tier(IntEnum):
     APISERVER = 2
     CONTROLLERS = 3
     BALANCER = 4
-    NODE = 5
+    RUNTIME = 5
+    NODE = 6
 
     @property
     def one_at_a_time(self) -> bool:
         """Whether only one host's unit of this tier may be away at any moment."""
-        return self is not Tier.NODE
+        return self not in {Tier.RUNTIME, Tier.NODE}
+
+    @property
+    def needs_api(self) -> bool:
+        """Whether its units can do nothing, and only try again and again, without an apiserver."""
+        return self in {Tier.CONTROLLERS, Tier.NODE}
 
 
 @dataclass(frozen=True, slots=True)
