@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -22,7 +23,6 @@ from backstay.pki.kept import KeptName
 from backstay.pki.request import AuthorityName
 from backstay.pki.requests import requests
 from backstay.pki.trust import UNSEEN, Trust, complete
-from backstay.planning.drift import object_name
 from backstay.planning.observation import HostSeen, Observation
 from backstay.planning.preflight import interfaces, problems, require_fit
 from backstay.resources.content import Artefact
@@ -56,7 +56,10 @@ async def look(
     """
     now, mark = world.now(), f"backstay-{secrets.token_hex(8)}"
     assumed = _assumed(spec, catalogue, now)
-    observation = await observe(world, build(assumed).hosts, mark=mark)
+    questions = build(assumed)
+    observation, objects = await asyncio.gather(
+        observe(world, questions.hosts, mark=mark), _objects(spec, world, questions)
+    )
     trust, created = _trusted(spec, observation, now)
     require_fit(
         problems(spec, observation, incarnation=_incarnation(trust)), skipped=skipped_checks
@@ -70,7 +73,10 @@ async def look(
         subnets=subnets(spec, _subnets_seen(observation)),
     )
     wish = build(site)
-    observation = replace(observation, objects=await _objects(spec, world, wish, observation))
+    if not observation.has_etcd_data:
+        # Nobody could answer, and without a member of etcd there is no object for certain.
+        objects = dict.fromkeys(objects)
+    observation = replace(observation, objects=objects)
     wanted = {(host, one.stem): one for host, all_ in requests(spec).items() for one in all_}
     return Looked(spec, wish, observation, Keyring(world, trust, created, wanted), mark)
 
@@ -117,11 +123,8 @@ def _subnets_seen(observation: Observation) -> Mapping[str, IPv4Network | IPv6Ne
 
 
 async def _objects(
-    spec: ClusterSpec, world: World, wish: Wish, observation: Observation
+    spec: ClusterSpec, world: World, questions: Wish
 ) -> Mapping[str, Mapping[str, object] | Unknown | None]:
-    """Ask for the cluster's objects; without a member of etcd there is no object for certain."""
-    wanted = (*wish.objects, *wish.late_objects)
-    if not observation.has_etcd_data:
-        return dict.fromkeys(map(object_name, wanted))
+    """Ask for the cluster's objects while the machines are asked for theirs."""
     planes = [host.name for host in spec.control_planes if host.name in world.reached]
-    return await kube.get_objects(world, planes, wanted)
+    return await kube.get_objects(world, planes, (*questions.objects, *questions.late_objects))

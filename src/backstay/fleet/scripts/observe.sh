@@ -105,15 +105,18 @@ probe_module() {
 }
 
 probe_sysctl() {
+    paths=
     for name in "$@"; do
-        path=/proc/sys/$(printf '%s' "$name" | tr . /)
-        # Not by read: it takes byte after byte, and of a sysctl the kernel gives only the first.
-        if [ -r "$path" ] && value=$(cat "$path" 2>/dev/null); then
-            say sysctl "$name" value "$(printf '%s' "$value" | tr '\t' ' ')"
-        else
-            say sysctl "$name" absent ''
-        fi
+        path=/proc/sys rest=$name.
+        while [ -n "$rest" ]; do path=$path/${rest%%.*} rest=${rest#*.}; done
+        if [ -r "$path" ]; then paths="$paths $path"; else say sysctl "$name" absent ''; fi
     done
+    # Not by the shell's read: it takes byte after byte, and of a sysctl the kernel gives one only.
+    # shellcheck disable=SC2086
+    [ -z "$paths" ] || awk -v mark="$mark" '{
+        name = substr(FILENAME, 11)
+        gsub("/", ".", name); gsub("\t", " ")
+        printf "%s\tsysctl\t%s\tvalue\t%s\n", mark, name, $0 }' $paths 2>/dev/null
 }
 
 probe_account() {
@@ -169,37 +172,47 @@ probe_certificate() {
     }
 }
 
-# Ports on which something listens, as `port` or, where the process has one of our units, nothing.
+# Ports on which something listens, with commas between. The kernel tells them in hexadecimal.
 listening() {
-    cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
-        awk '$4 == "0A" { n = split($2, part, ":"); print part[n] }' | sort -u |
-        while read -r port; do printf '%d,' "0x$port"; done
+    awk '$4 == "0A" {
+        n = split($2, part, ":"); port = 0
+        for (i = 1; i <= 4; i++) port = port * 16 + index("123456789ABCDEF", substr(part[n], i, 1))
+        if (!(port in seen)) printf "%d,", port
+        seen[port] }' /proc/net/tcp /proc/net/tcp6 2>/dev/null
+}
+
+# Directories in which a cluster left something; whose it is is known where we left our name.
+leftovers() {
+    for path in /etc/kubernetes /var/lib/etcd /var/lib/kubelet /etc/etcd; do
+        [ -n "$(find "$path" -mindepth 1 ! -type d -print -quit 2>/dev/null)" ] && printf '%s ' "$path"
+    done
+}
+
+swaps() {
+    count=-1
+    while read -r _; do count=$((count + 1)); done </proc/swaps
+    printf '%s' "$count"
 }
 
 probe_survey() {
     say survey . uid "$(id -u)"
     say survey . clock "$(date +%s.%N)"
     read -r value </proc/sys/kernel/hostname && say survey . hostname "$value"
-    say survey . kernel "$(uname -r)"
     say survey . architecture "$(uname -m)"
-    say survey . os "$(sed -n 's/^PRETTY_NAME="\{0,1\}\([^"]*\)"\{0,1\}$/\1/p' /etc/os-release 2>/dev/null)"
     say survey . systemd "$(systemctl --version | sed -n '1s/^systemd \([0-9]*\).*/\1/p')"
     if [ -e /sys/fs/cgroup/cgroup.controllers ]; then value=v2; else value=v1; fi
     say survey . control_groups "$value"
-    say survey . swap "$(sed 1d /proc/swaps | grep -c . || :)"
+    say survey . swap "$(swaps)"
     say survey . addresses "$(ip -o addr show 2>/dev/null | awk '{ printf "%s=%s,", $2, $4 }')"
     say survey . listening "$(listening)"
     value=no
     [ -d /var/lib/etcd/data/member ] && value=yes
     say survey . etcd_data "$value"
-    value=
-    [ -r /etc/backstay/cluster ] && value=$(tr '\n' ' ' </etc/backstay/cluster)
-    say survey . cluster "$value"
-    value=
-    for path in /etc/kubernetes /var/lib/etcd /var/lib/kubelet /etc/etcd; do
-        [ -n "$(find "$path" -mindepth 1 ! -type d -print -quit 2>/dev/null)" ] && value="$value$path "
-    done
-    say survey . leftovers "$value"
+    if [ -r /etc/backstay/cluster ]; then
+        say survey . cluster "$(tr '\n' ' ' </etc/backstay/cluster)"
+    else
+        say survey . leftovers "$(leftovers)"
+    fi
     value=
     for program in haproxy keepalived nft iptables conntrack curl mount base64 sha256sum awk; do
         command -v "$program" >/dev/null 2>&1 && value="$value$program "
@@ -209,8 +222,7 @@ probe_survey() {
     [ -w /etc ] || value=no
     say survey . etc_writable "$value"
     say survey . free_kilobytes "$(df -Pk /var/lib 2>/dev/null | awk 'NR == 2 { print $4 }')"
-    value=no
-    if [ -e /run/systemd/timesync/synchronized ] || pgrep -x 'chronyd|ntpd' >/dev/null 2>&1; then value=yes; fi
-    say survey . time_service "$value"
-    say survey . subnet "$(sed -n 's/.*"subnet": *"\([^"]*\)".*/\1/p' /etc/cni/net.d/10-backstay.conflist 2>/dev/null | head -n 1)"
+    if [ -r /etc/cni/net.d/10-backstay.conflist ]; then
+        say survey . subnet "$(sed -n 's/.*"subnet": *"\([^"]*\)".*/\1/p' /etc/cni/net.d/10-backstay.conflist | head -n 1)"
+    fi
 }
