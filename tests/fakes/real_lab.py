@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from backstay.fleet.artefacts.table import catalogue
-from backstay.lab import blob_directory, places_of, ssh_argv
+from backstay.lab import blob_directory, places_of, read, ssh_argv
 from backstay.spec.versions import DEFAULT
 
 BACKSTAY = (sys.executable, "-m", "backstay")
@@ -85,6 +85,11 @@ class RealLab:
             path.touch(mode=0o600)
             path.write_text(text)
         return path
+
+    def machine_address(self, machine: str) -> str:
+        """Return the address at which the other machines know one."""
+        found = [one for one in read(self.name).machines if one.name == machine]
+        return str(found[0].address)
 
     def program(self, name: str) -> Path:
         """Return a program out of the artefact cache, the one that the machines run."""

@@ -211,6 +211,64 @@ def test_no_secret_is_shown_anywhere(lab: RealLab) -> None:
     assert not [secret for secret in secrets for text in texts if secret in text]
 
 
+def curl(lab: RealLab, url: str, *options: str) -> str:
+    """Ask from cp-1 with curl; return the HTTP status, or 000 when the handshake failed."""
+    words = " ".join(options)
+    command = f"curl -sk -m 5 -o /dev/null -w '%{{http_code}}' {words} {url}"
+    return lab.sh("cp-1", command, check=False)
+
+
+@pytest.mark.parametrize(
+    ("place", "status"),
+    [
+        ("6443/readyz", "200"),
+        ("6443/version", "401"),
+        ("6443/api/v1/secrets", "401"),
+        ("10250/pods", "401"),
+        ("2379/health", "000"),
+        ("10257/healthz", "000"),
+    ],
+)
+def test_who_says_nothing_of_himself_learns_only_health(
+    lab: RealLab, place: str, status: str
+) -> None:
+    """1.2.1, 4.2.1, 2.2, 1.3.7: without a certificate there is /readyz, and nothing else."""
+    assert curl(lab, f"https://{lab.machine_address('cp-2')}:{place}") == status
+
+
+def test_a_client_of_etcd_is_no_peer(lab: RealLab) -> None:
+    """2.4-2.5: the apiserver's certificate opens the client port and not the peer port."""
+    stem = "/etc/kubernetes/pki/apiserver-etcd-client"
+    pair = ("--cert", f"{stem}.crt", "--key", f"{stem}.key")
+    address = lab.machine_address("cp-2")
+    assert curl(lab, f"https://{address}:2379/health", *pair) == "200"
+    assert curl(lab, f"https://{address}:2380/members", *pair) == "000"
+
+
+def test_old_protocols_are_refused(lab: RealLab) -> None:
+    """1.2.29: TLS 1.1 opens no port of the control plane."""
+    address = lab.machine_address("cp-2")
+    assert curl(lab, f"https://{address}:6443/readyz", "--tls-max", "1.2") == "200"
+    old = ("--tls-max", "1.1", "--ciphers", "DEFAULT@SECLEVEL=0")
+    assert {curl(lab, f"https://{address}:{port}/", *old) for port in (6443, 10250, 2379)} == {
+        "000"
+    }
+
+
+def test_secrets_are_encrypted_in_etcd(lab: RealLab) -> None:
+    """1.2.27-28: the raw value of a Secret in etcd is not its value."""
+    lab.kubectl("create", "secret", "generic", "canary", "--from-literal=word=chirrup-chirrup")
+    stem = "/etc/kubernetes/pki/etcd/healthcheck-client"
+    raw = lab.sh(
+        "cp-1",
+        "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt "
+        f"--cert={stem}.crt --key={stem}.key get /registry/secrets/default/canary | tr -cd '[:print:]'",
+    )
+    assert "/registry/secrets/default/canary" in raw
+    assert "k8s:enc:secretbox:" in raw
+    assert "chirrup" not in raw
+
+
 def test_the_first_listed_machine_dies_and_writes_go_on(lab: RealLab) -> None:
     """No machine is the first: with cp-1 gone the virtual address still takes writes."""
     lab.kubectl("create", "configmap", "before")
