@@ -15,7 +15,7 @@ from backstay.cli.main import backstay as program
 from backstay.cli.main import run
 from backstay.cli.options import GlobalOption
 
-HEAVY = ("asyncssh", "cryptography", "pydantic", "rich", "httpx2", "ruamel", "asyncio", "structlog")
+HEAVY = ("asyncssh", "cryptography", "pydantic", "rich", "httpx2", "ruamel", "asyncio")
 # Widths of terminals differ; the snapshots are made for this one.
 pytestmark = pytest.mark.usefixtures("wide_terminal")
 
