@@ -6,10 +6,12 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from backstay.fleet.artefacts.table import catalogue
 from backstay.lab.boot import DATA_DIRECTORIES
 from backstay.lab.model import Lab, Machine
 from backstay.lab.places import JOURNAL, MachinePlaces
 from backstay.lab.rootfs import make_directories, write_file
+from backstay.lab.verified import STAMPS_FILE, verified
 
 HOST_KEY_FILE = "etc/ssh/ssh_host_ed25519_key"
 MODES: Mapping[str, int] = {HOST_KEY_FILE: 0o600, "root/.ssh/authorized_keys": 0o600}
@@ -35,6 +37,7 @@ def machine_files(lab: Lab, machine: Machine, *, host_key: str, authorized: str)
         "etc/resolv.conf": f"nameserver {lab.gateway}\n",
         HOST_KEY_FILE: host_key,
         "root/.ssh/authorized_keys": f"{authorized}\n",
+        STAMPS_FILE: verified(catalogue(lab.kubernetes).values()),
     }
 
 
