@@ -151,7 +151,16 @@ async def _timed(port: int, context: ssl.SSLContext) -> Readiness:
     except (httpx2.HTTPError, ssl.SSLError, OSError) as error:
         return Readiness(ready=False, milliseconds=0.0, said=str(error) or type(error).__name__)
     ready = response.status_code == httpx2.codes.OK
-    return Readiness(ready, elapsed, "" if ready else response.text.strip()[-200:])
+    return Readiness(ready, elapsed, "" if ready else failed_checks(response.text))
+
+
+def failed_checks(text: str) -> str:
+    """Return which checks of /readyz failed, one after the other; the text's end if it names none.
+
+    The apiserver answers with a line for each check, `[+]name ok` or `[-]name failed: …`.
+    """
+    failed = [line.removeprefix("[-]") for line in text.splitlines() if line.startswith("[-]")]
+    return "; ".join(failed) or " ".join(text.split())[-200:]
 
 
 @dataclass(frozen=True, slots=True)
