@@ -39,8 +39,8 @@ down: $(VENV)/.done ## remove it, and leave nothing
 	$(BIN)/backstay lab down
 
 check: $(VENV)/.done ## format, lint, types, import contracts, budgets, pure tests: under 90 seconds
-	$(BIN)/ruff format --check --quiet src tests
-	$(BIN)/ruff check --quiet src tests
+	$(BIN)/ruff format --check --quiet src tests bench
+	$(BIN)/ruff check --quiet src tests bench
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports
 	$(BIN)/shellcheck -s sh src/backstay/fleet/scripts/*.sh
@@ -49,8 +49,14 @@ check: $(VENV)/.done ## format, lint, types, import contracts, budgets, pure tes
 test: machines check ## all tests, on real machines too
 	$(BIN)/pytest -q -m lab -x --durations=10
 
-bench: machines ## the numbers of the README, as ratios measured side by side
+.venv-bench/.done: requirements/bench.txt $(VENV)/.done
+	@echo "== what the numbers are measured beside, in .venv-bench, every package checked by hash"
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	@touch $@
+
+bench: machines .venv-bench/.done ## the numbers of the README, as ratios measured side by side
 	$(BIN)/python -m bench
 
 clean: ## remove the virtual environment and caches of tools (not the artefact cache)
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
