@@ -84,7 +84,7 @@ def test_all_errors_come_at_once() -> None:
         (b"name: [a\n", "not YAML"),
         (b"\tname: a\n", "not YAML"),
         (b"name: *nobody\n", "not YAML"),
-        (b"a: " + b"[" * 30 + b"]" * 30, "nested too deeply"),
+        (b"a: " + b"[" * 30 + b"]" * 30, "nested deeper than 20 levels"),
         (b"a: " + b"[" * 20000, "not YAML|nested"),
         (b"? {a: b}\n: c\n", "a key must be a word"),
         (b"name: !!python/object:os.system x\n", "the tag"),
@@ -92,20 +92,20 @@ def test_all_errors_come_at_once() -> None:
 )
 def test_what_is_no_configuration_is_refused_at_once(text: bytes, said: str) -> None:
     """I1: empty, huge, binary or nested input is refused in under a second."""
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(SpecError, match=said):
         parse(text)
-    assert time.monotonic() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 def test_a_bomb_of_aliases_is_refused() -> None:
     """I1: a few lines that stand for billions of values are refused in under a second."""
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 12)]
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(SpecError, match="aliases multiply"):
         parse("\n".join(lines))
-    assert time.monotonic() - began < 1.0
+    assert time.process_time() - began < 1.0
 
 
 @pytest.mark.parametrize(

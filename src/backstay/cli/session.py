@@ -61,7 +61,9 @@ def read_config(settings: Settings) -> tuple[bytes, str]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            # Twice what the parser takes: it refuses what is longer, and an endless file ends.
+            return file.read(2 * 1024 * 1024)
     except FileNotFoundError as error:
         raise ConfigError(
             f"there is no {path}",

@@ -10,6 +10,9 @@ from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
 _PART = re.compile(r"(\d+)(ms|s|m|h|d)")
+LONGEST = 36_500 * 86_400
+"""Seconds; certificates must end before the year 9999, and calendars with them."""
+LONGEST_TEXT = 40
 PATTERN = r"^(\d+(ms|s|m|h|d))+$"
 
 
@@ -20,8 +23,13 @@ def parse_duration(text: object) -> timedelta:
     if not isinstance(text, str) or not re.fullmatch(PATTERN, text):
         message = "a duration is a number and a unit of ms, s, m, h or d, such as 90s or 43800h"
         raise ValueError(message)
-    seconds = sum(int(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    return timedelta(seconds=seconds)
+    parts = _PART.findall(text)
+    if len(text) > LONGEST_TEXT or sum(int(n) * _UNITS[unit] for n, unit in parts) > LONGEST:
+        message = (
+            "a duration of 36500d at most: what lives longer than a hundred years is a mistake"
+        )
+        raise ValueError(message)
+    return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))
 
 
 def format_duration(duration: timedelta) -> str:

@@ -16,15 +16,31 @@ from ipaddress import (
 )
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
 from pydantic.alias_generators import to_camel
 
 from backstay.spec.durations import Duration
 
 IPAddress = IPv4Address | IPv6Address
 APISERVER_PORT = 6443
-Address = Annotated[IPAddress, Field(description="an IPv4 or IPv6 address")]
-Network = Annotated[IPv4Network | IPv6Network, Field(description="an IPv4 or IPv6 network")]
+
+
+def _written(value: object) -> object:
+    """Refuse what is no text: a library would take the number 10 for the address 0.0.0.10."""
+    if isinstance(value, bool | int | float):
+        message = "an address is a text, such as 10.0.0.11; write it in quotes"
+        raise ValueError(message)  # noqa: TRY004  # what pydantic understands
+    return value
+
+
+_AS_TEXT = BeforeValidator(_written)
+Whole = Annotated[int, Strict()]
+"""A whole number as it stands: `true` is none, `022` is 18 to one reader and 22 to another."""
+
+Address = Annotated[IPAddress, _AS_TEXT, Field(description="an IPv4 or IPv6 address")]
+Network = Annotated[
+    IPv4Network | IPv6Network, _AS_TEXT, Field(description="an IPv4 or IPv6 network")
+]
 
 
 class Role(StrEnum):
@@ -105,7 +121,7 @@ class Bastion(Part):
     """Its name or address."""
     user: str = "root"
     """The user there."""
-    port: int = Field(default=22, ge=1, le=65535)
+    port: Whole = Field(default=22, ge=1, le=65535)
     """Its SSH port."""
     host_key: str | None = None
     """Its pinned public host key, as in ssh_host_ed25519_key.pub."""
@@ -116,7 +132,7 @@ class Ssh(Part):
 
     user: str = "root"
     """Who we are on the machines: root needs no sudo, which is one thing less to go wrong."""
-    port: int = Field(default=22, ge=1, le=65535)
+    port: Whole = Field(default=22, ge=1, le=65535)
     """The SSH port of the machines."""
     key: str | None = None
     """A private key file; without it the keys of the SSH agent are offered."""
@@ -139,7 +155,7 @@ class Host(Part):
     """Another address under which clients may find it; it stands in certificates."""
     roles: frozenset[Role]
     """What it is for."""
-    port: int | None = Field(default=None, ge=1, le=65535)
+    port: Whole | None = Field(default=None, ge=1, le=65535)
     """Its own SSH port."""
     user: str | None = None
     """Its own SSH user."""
@@ -165,13 +181,13 @@ class Endpoint(Part):
     """A virtual address that keepalived moves between the balancers."""
     name: str | None = None
     """A name (or address) of your own that leads to the balancers; it stands in certificates."""
-    port: int = Field(default=8443, ge=1, le=65535)
+    port: Whole = Field(default=8443, ge=1, le=65535)
     """Not 6443, which the apiserver has on machines that both serve and balance."""
-    prefix: int | None = Field(default=None, ge=1, le=128)
+    prefix: Whole | None = Field(default=None, ge=1, le=128)
     """Length of the network that holds the vip: else 24, or 64 for IPv6, as most are."""
     interface: str | None = None
     """Which interface carries the vip; else the one with the balancer's own address."""
-    virtual_router_id: int = Field(default=51, ge=1, le=255)
+    virtual_router_id: Whole = Field(default=51, ge=1, le=255)
     """Unique among the VRRP speakers of a network: two clusters there need two numbers."""
 
     @property
@@ -185,7 +201,7 @@ class NetworkRanges(Part):
 
     pods: Network = IPv4Network("10.244.0.0/16")
     """Where pods get addresses: 256 nodes of 256 addresses."""
-    pods_per_node_prefix: int = Field(default=24, ge=8, le=112)
+    pods_per_node_prefix: Whole = Field(default=24, ge=8, le=112)
     """One node's part of it: 24 holds the 110 pods of a kubelet twice, as kubeadm does."""
     services: Network = IPv4Network("10.96.0.0/16")
     """Where Services get addresses: 65,536, well below what an apiserver allows."""
@@ -196,11 +212,11 @@ class NetworkRanges(Part):
 class Etcd(Part):
     """Settings of etcd (timers in milliseconds: tuning.md of etcd)."""
 
-    heartbeat_milliseconds: int = Field(default=100, ge=10, le=5000)
+    heartbeat_milliseconds: Whole = Field(default=100, ge=10, le=5000)
     """How often the leader shows itself: etcd's own default, for networks up to 100 ms wide."""
-    election_milliseconds: int = Field(default=1000, ge=50, le=50000)
+    election_milliseconds: Whole = Field(default=1000, ge=50, le=50000)
     """After how much silence a new leader is elected: ten heartbeats (tuning.md of etcd)."""
-    quota_bytes: int = Field(default=8 * 1024**3, ge=16 * 1024**2, le=32 * 1024**3)
+    quota_bytes: Whole = Field(default=8 * 1024**3, ge=16 * 1024**2, le=32 * 1024**3)
     """Where the database stops growing: 8 GiB is the most that etcd recommends."""
 
 
@@ -222,13 +238,13 @@ class Pki(Part):
 class LoadBalancer(Part):
     """Timers of haproxy and keepalived, in milliseconds (measured: lab.md)."""
 
-    check_interval_milliseconds: int = Field(default=500, ge=50, le=60000)
+    check_interval_milliseconds: Whole = Field(default=500, ge=50, le=60000)
     """How often /readyz is asked; with the next two a frozen apiserver is out within a second."""
-    check_fast_interval_milliseconds: int = Field(default=250, ge=50, le=60000)
+    check_fast_interval_milliseconds: Whole = Field(default=250, ge=50, le=60000)
     """How often while a server is changing its state."""
-    check_timeout_milliseconds: int = Field(default=500, ge=50, le=60000)
+    check_timeout_milliseconds: Whole = Field(default=500, ge=50, le=60000)
     """How long one answer may take: the frozen accept, and never answer."""
-    advert_interval_milliseconds: int = Field(default=200, ge=10, le=40000)
+    advert_interval_milliseconds: Whole = Field(default=200, ge=10, le=40000)
     """How often the holder of the vip shows itself; three silences move it (lab: 0.6 s)."""
 
 
@@ -237,7 +253,7 @@ class Kubelet(Part):
 
     control_plane_server: KubeletServer = KubeletServer.LOCAL
     """On control planes: local is their own apiserver (KEP-4471); workers ask the endpoint."""
-    max_pods: int = Field(default=110, ge=1, le=1000)
+    max_pods: Whole = Field(default=110, ge=1, le=1000)
     """The kubelet's own default, and the limit of the official envelope."""
 
 
@@ -253,7 +269,7 @@ class Dns(Part):
 
     domain: str = "cluster.local"
     """The domain of the cluster."""
-    replicas: int = Field(default=2, ge=1, le=100)
+    replicas: Whole = Field(default=2, ge=1, le=100)
     """Two, on two machines by rule; the handbook takes 6 for a thousand nodes."""
     cpu_request: str = "100m"
     """What the scheduler sets aside."""
@@ -263,11 +279,11 @@ class Dns(Part):
     """What the scheduler sets aside."""
     memory_limit: str = "170Mi"
     """Above it a replica is killed: room for the cache and bursts."""
-    cache_seconds: int = Field(default=30, ge=0, le=3600)
+    cache_seconds: Whole = Field(default=30, ge=0, le=3600)
     """How long an answer is kept."""
-    cache_entries: int = Field(default=9984, ge=1, le=1_000_000)
+    cache_entries: Whole = Field(default=9984, ge=1, le=1_000_000)
     """How many answers are kept: about 10,000, as the handbook wants of dnsmasq."""
-    max_concurrent: int = Field(default=1000, ge=1, le=1_000_000)
+    max_concurrent: Whole = Field(default=1000, ge=1, le=1_000_000)
     """How many questions wait upstream at once: 1,000, as the handbook wants of dnsmasq."""
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
+from itertools import islice
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from backstay.spec.model import ClusterSpec
+from backstay.spec.partial import readable
 from backstay.spec.problems import Path, Problem, SpecError, nearest
-from backstay.spec.rules import violations
-from backstay.spec.source import Source, decode, read
+from backstay.spec.rules import Violation, violations
+from backstay.spec.source import MOST_PROBLEMS, Source, decode, read
 
 _MESSAGES = {
     "missing": "the key {key!r} is missing",
@@ -41,15 +43,30 @@ def parse(data: bytes | str, *, name: str = "cluster.yaml") -> ClusterSpec:
     try:
         spec = ClusterSpec.model_validate(source.value)
     except ValidationError as error:
-        problems = _unique(_problem(detail, source) for detail in error.errors())
-        raise SpecError(tuple(problems), name=name) from None
-    broken = tuple(
-        Problem(one.message, one.path, source.place(one.path), one.suggestion)
-        for one in violations(spec)
-    )
+        shape = _unique(_problem(detail, source) for detail in error.errors(include_url=False))
+        problems = tuple(islice(shape, MOST_PROBLEMS))
+        raise SpecError((*problems, *_of_the_rest(problems, source)), name=name) from None
+    broken = tuple(_broken(one, one.path, source) for one in violations(spec))
     if broken:
-        raise SpecError(broken, name=name)
+        raise SpecError(broken[:MOST_PROBLEMS], name=name)
     return spec
+
+
+def _of_the_rest(problems: Sequence[Problem], source: Source) -> Iterator[Problem]:
+    """Yield what rules find in the part that could be read: all mistakes are told at once."""
+    rest = readable(source.value, (problem.path for problem in problems))
+    if rest is None:
+        return
+    try:
+        spec = ClusterSpec.model_validate(rest.value)
+    except ValidationError:
+        return
+    for one in islice(violations(spec, complete=False), MOST_PROBLEMS):
+        yield _broken(one, rest.path(one.path), source)
+
+
+def _broken(one: Violation, path: Path, source: Source) -> Problem:
+    return Problem(one.message, path, source.place(path), one.suggestion)
 
 
 def _unique(problems: Iterable[Problem]) -> Iterator[Problem]:

@@ -24,6 +24,8 @@ LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 DOMAIN = re.compile(rf"{LABEL.pattern}(\.{LABEL.pattern})*")
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?")
+# A node's certificate is for `system:node:NAME`, and a common name has 64 characters (RFC 5280).
+LONGEST_HOST_NAME = 64 - len("system:node:")
 FLAG = re.compile(r"[a-z][a-z0-9-]*")
 MOST_MEMBERS = 7
 APISERVER_PORT = 6443
@@ -47,10 +49,14 @@ class Violation:
 Rule = Callable[[ClusterSpec], Iterator[Violation]]
 
 
-def violations(spec: ClusterSpec) -> Iterator[Violation]:
-    """Yield everything that is wrong between the parts of the specification."""
+def violations(spec: ClusterSpec, *, complete: bool = True) -> Iterator[Violation]:
+    """Yield everything that is wrong between the parts of the specification.
+
+    Of an incomplete one (parts that could not be read were left out) only what holds anyway.
+    """
     for rule in RULES:
-        yield from rule(spec)
+        if complete or rule not in NEED_ALL:
+            yield from rule(spec)
 
 
 def _names(spec: ClusterSpec) -> Iterator[Violation]:
@@ -65,6 +71,9 @@ def _names(spec: ClusterSpec) -> Iterator[Violation]:
             yield Violation(
                 f"{host.name!r} is no host name: lower-case letters, digits and -", path
             )
+        elif len(host.name) > LONGEST_HOST_NAME:
+            message = f"a host name has {LONGEST_HOST_NAME} characters at most: it stands in a"
+            yield Violation(f"{message} certificate as system:node:NAME", path)
         if host.name in seen:
             yield Violation(f"the name {host.name} is also host {seen[host.name] + 1}'s", path)
         seen.setdefault(host.name, index)
@@ -136,6 +145,9 @@ def _vip(spec: ClusterSpec, vip: IPAddress) -> Iterator[Violation]:
         if vip in network:
             yield Violation(f"the vip {vip} lies in the range of {name}, {network}", path)
     prefix = spec.endpoint.prefix or (24 if vip.version == 4 else 64)  # noqa: PLR2004
+    if prefix > vip.max_prefixlen:
+        yield Violation(f"/{prefix} is longer than the address {vip}", ("endpoint", "prefix"))
+        return
     network = ip_network(f"{vip}/{prefix}", strict=False)
     strangers = [host.name for host in spec.load_balancers if host.internal not in network]
     if strangers:
@@ -285,3 +297,5 @@ RULES: tuple[Rule, ...] = (
     _artefacts,
     _extra_flags,
 )
+NEED_ALL = frozenset({_roles, _members, _endpoint})
+"""Rules that would complain about what is only missing because it could not be read."""

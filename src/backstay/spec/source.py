@@ -12,16 +12,17 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, NodeEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from backstay.spec.problems import Path, Place, Problem, SpecError
 
-# A thousand hosts take about 150 KiB.
+# A thousand hosts with all that can be said of one take 400 KiB and 25,000 values.
 LARGEST_BYTES = 1024 * 1024
+MOST_VALUES = 60_000
 DEEPEST = 20
-MOST_BRACKETS = 100
-# Aliases multiply: a text of some lines can stand for billions of values.
-MOST_VALUES = 50_000
+# Whoever mends fifty looks again; telling of thousands would take seconds.
+MOST_PROBLEMS = 50
 _TRUE_OR_FALSE = frozenset({"yes", "no", "on", "off", "y", "n"})
 
 
@@ -75,38 +76,37 @@ def read(text: str, *, name: str) -> Source:
         )
     reader = _Reader(lines)
     value: object = None
-    with suppress(_TooMuchError):
+    with suppress(_EnoughError):
         value = reader.value(node, ())
     if reader.problems:
         raise SpecError(reader.problems, name=name)
     return Source(value, reader.keys, reader.places)
 
 
-def _refuse_towers(lines: list[str], name: str) -> None:
-    """Refuse a pile of brackets before anything tries to climb it."""
-    depth = 0
-    for number, line in enumerate(lines, start=1):
-        for column, character in enumerate(line, start=1):
-            depth += (character in "[{") - (character in "]}")
-            if depth > MOST_BRACKETS:
-                raise _refuse("nested too deeply", name, Place(number, column, line))
+def _refuse_excess(text: str, lines: list[str], name: str) -> None:
+    """Refuse towers and crowds while reading on, before anything tries to climb or count them."""
+    depth = count = 0
+    for event in YAML(typ="safe", pure=False).parse(text):
+        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        count += isinstance(event, NodeEvent)
+        mark: Any = event.start_mark
+        place = Place(mark.line + 1, mark.column + 1, _at(lines, mark.line))
+        if depth > DEEPEST:
+            raise _refuse(f"nested deeper than {DEEPEST} levels", name, place)
+        if count > MOST_VALUES:
+            raise _refuse(f"more than {MOST_VALUES} values", name, place)
 
 
 def _compose(text: str, lines: list[str], name: str) -> Node:
-    _refuse_towers(lines, name)
-    yaml = YAML(typ="safe", pure=True)
     try:
-        documents = list(yaml.compose_all(text))
+        _refuse_excess(text, lines, name)
+        documents = list(YAML(typ="safe", pure=False).compose_all(text))
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = (
             None if mark is None else Place(mark.line + 1, mark.column + 1, _at(lines, mark.line))
         )
         raise _refuse(f"not YAML: {error.problem or error.context}", name, place) from None
-    except RecursionError:
-        raise _refuse(
-            f"nested deeper than {DEEPEST} levels", name, Place(1, 1, _at(lines, 0))
-        ) from None
     except (YAMLError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
         raise _refuse(
             f"not YAML: {error}".splitlines()[0], name, Place(1, 1, _at(lines, 0))
@@ -126,8 +126,8 @@ def _at(lines: list[str], index: int) -> str:
     return lines[index] if index < len(lines) else ""
 
 
-class _TooMuchError(Exception):
-    """Reading on would only cost time: the problem is already told."""
+class _EnoughError(Exception):
+    """Reading on would only cost time: enough problems are known."""
 
 
 class _Reader:
@@ -138,6 +138,7 @@ class _Reader:
         self.keys: dict[Path, Place] = {}
         self.places: dict[Path, Place] = {}
         self.problems: list[Problem] = []
+        # Aliases multiply: a text of some lines can stand for billions of values.
         self.budget = MOST_VALUES
 
     def value(self, node: Node, path: Path) -> object:
@@ -145,8 +146,8 @@ class _Reader:
         self.places[path] = place
         self.budget -= 1
         if self.budget < 0 or len(path) > DEEPEST:
-            self._say("too much: nested too deeply, or aliases multiply", path, place)
-            raise _TooMuchError
+            self._say("too much: aliases multiply", path, place)
+            raise _EnoughError
         match node:
             case MappingNode():
                 return dict(self._pairs(node, path))
@@ -190,6 +191,8 @@ class _Reader:
 
     def _say(self, message: str, path: Path, place: Place) -> None:
         self.problems.append(Problem(message, path, place))
+        if len(self.problems) >= MOST_PROBLEMS:
+            raise _EnoughError
 
     def _place(self, node: Node) -> Place:
         mark: Any = node.start_mark

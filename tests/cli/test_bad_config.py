@@ -1,0 +1,58 @@
+"""A bad cluster.yaml as its author meets it: exit code 3, every mistake with line and caret."""
+
+from __future__ import annotations
+
+import pytest
+from inline_snapshot import external_file
+
+from fakes.program import Program
+
+GOOD = """\
+name: demo
+endpoint:
+  vip: 10.0.0.100
+hosts:
+  - {name: cp-1, address: 10.0.0.11, roles: [control-plane]}
+  - {name: cp-2, address: 10.0.0.12, roles: [control-plane]}
+  - {name: cp-3, address: 10.0.0.13, roles: [control-plane]}
+  - {name: w-1, address: 10.0.0.21, roles: [worker]}
+"""
+
+CASES: dict[str, str | bytes] = {
+    "empty": "",
+    "binary": b"\x7fELF\x02\x01\x01",
+    "not-utf-8": b"name: \xff\n",
+    "huge": b"# " + b"x" * (1024 * 1024),
+    "bomb": "a: &a [x, x]\nb: &b [*a, *a]\n" + "c: [" + "*b, " * 40_000 + "]\n",
+    "tower": "a: " + "[" * 1000,
+    "not-yaml": "name: [demo\n",
+    "unknown-key": GOOD.replace("endpoint:", "endpont:"),
+    "duplicate-key": f"{GOOD}name: other\n",
+    "yaml-traps": f"{GOOD}ssh: {{port: 022, user: no}}\nproxy: {{mode: on}}\n",
+    "duplicate-hosts": GOOD.replace("cp-2", "cp-1").replace("10.0.0.13", "10.0.0.12"),
+    "overlapping-ranges": f"{GOOD}network: {{pods: 10.96.0.0/12, services: 10.96.0.0/16}}\n",
+    "vip-of-pods": GOOD.replace("10.0.0.100", "10.244.0.9"),
+    "vip-of-another-network": GOOD.replace("10.0.0.100", "10.9.9.9"),
+    "shell-in-a-name": GOOD.replace("cp-2", '"a; rm -rf /"'),
+    "newline-in-a-name": GOOD.replace("cp-2", '"a\\nb"'),
+    "even-members": GOOD.replace(
+        "cp-3, address: 10.0.0.13, roles: [control-plane]",
+        "cp-3, address: 10.0.0.13, roles: [worker]",
+    ),
+    "several": GOOD.replace("10.0.0.12", "10.0.0.11").replace("[worker]", "[wroker]"),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_bad_file_is_told_and_nothing_is_done(case: str, backstay: Program) -> None:
+    """I1 to I4, M11: also for apply, which asks nobody and reaches no machine."""
+    config = backstay.folder / "cluster.yaml"
+    text = CASES[case]
+    config.write_bytes(text if isinstance(text, bytes) else text.encode())
+    before = config.read_bytes()
+    ended = backstay("plan")
+    assert (ended.code, ended.out) == (3, "")
+    assert backstay("apply", "--yes").err == ended.err
+    assert ended.err == external_file(f"snapshots/bad-config/{case}.txt")
+    assert config.read_bytes() == before
+    assert [path.name for path in backstay.folder.iterdir()] == ["cluster.yaml"]
