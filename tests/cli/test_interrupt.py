@@ -14,7 +14,7 @@ import pytest
 
 from backstay.cli.asking import confirmed
 from backstay.cli.console import Console
-from backstay.cli.interrupt import STOPPING, answering, interruptible
+from backstay.cli.interrupt import STOPPING, _turn_away, answering, interruptible
 from backstay.cli.settings import Settings
 
 
@@ -54,6 +54,45 @@ async def test_sigterm_asks_like_the_first_ctrl_c() -> None:
     with interruptible(lambda _text: None, resume="") as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(stop.wait(), 5)
+
+
+async def test_a_closed_terminal_asks_and_never_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """I11: the kernel and the shell may both tell of it; after Ctrl-C it is no second one."""
+    turned: list[list[int]] = []
+    monkeypatch.setattr("backstay.cli.interrupt._turn_away", lambda them: turned.append(list(them)))
+    with interruptible(lambda _text: None, resume="") as stop:
+        for number in (signal.SIGINT, signal.SIGHUP, signal.SIGHUP):
+            signal.raise_signal(number)
+        await asyncio.wait_for(stop.wait(), 5)
+    assert len(turned) == 2
+
+
+def test_what_is_printed_after_the_terminal_is_gone_goes_nowhere() -> None:
+    """Writing there would be an error in the middle of a stage; a living one is left alone."""
+    ours, theirs = pty.openpty()
+    _turn_away([theirs])
+    os.write(theirs, b"x")
+    assert os.read(ours, 1) == b"x"
+    os.close(ours)
+    with pytest.raises(OSError, match="Input/output"):
+        os.write(theirs, b"x")
+    _turn_away([theirs])
+    os.write(theirs, b"x")
+    os.close(theirs)
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+async def test_what_was_ignored_stays_ignored(number: signal.Signals) -> None:
+    """Who started us with nohup, or a shell with `&`, means it."""
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        with interruptible(lambda _text: None, resume="") as stop:
+            signal.raise_signal(number)
+            await asyncio.sleep(0.01)
+            assert not stop.is_set()
+        assert signal.getsignal(number) is signal.SIG_IGN
+    finally:
+        signal.signal(number, before)
 
 
 async def test_while_a_question_is_open_ctrl_c_ends_the_run() -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import shlex
+import shutil
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,11 @@ from backstay.spec.model import ClusterSpec
 
 @dataclass
 class Sshd:
-    """Counts connections and sessions; `root` stands in for nothing: commands really run."""
+    """Counts connections and sessions; commands really run, by the login shell `shell`.
+
+    `private` maps directories, as commands see them, to those that stand there in their stead.
+    `answer` may put another script in the place of one that was fed to `sh`; None lets it be.
+    """
 
     port: int
     host_key: str
@@ -25,14 +33,46 @@ class Sshd:
     connections: int = 0
     commands: list[str] = field(default_factory=list)
     noise: str = ""
+    shell: tuple[str, ...] = ("/bin/sh",)
     environment: dict[str, str] = field(default_factory=dict)
+    private: dict[str, Path] = field(default_factory=dict)
+    answer: Callable[[str], str | None] | None = None
+    live: list[asyncssh.SSHServerConnection] = field(default_factory=list)
+    children: dict[asyncio.Task[None], int] = field(default_factory=dict)
 
-    def spec(self, *names: str, **host: object) -> ClusterSpec:
-        """Return a specification whose hosts all lead to this server."""
+    def argv(self, command: str) -> tuple[str, ...]:
+        """Return what runs the command, as OpenSSH does with the user's login shell."""
+        mine = (*self.shell, "-c", command)
+        if not self.private:
+            return mine
+        mounts = "; ".join(
+            f"mount --bind {shlex.quote(str(path))} {shlex.quote(place)}"
+            for place, path in self.private.items()
+        )
+        return ("unshare", "--mount", "/bin/sh", "-ec", f'{mounts}; exec "$@"', "sh", *mine)
+
+    def own_files(self, folder: Path) -> None:
+        """Give commands an /etc and a /var/lib of their own below the folder, nearly empty."""
+        for place in ("/etc", "/var/lib"):
+            self.private[place] = folder / place.strip("/").replace("/", "-")
+            self.private[place].mkdir()
+        for name in ("passwd", "group"):
+            (self.private["/etc"] / name).write_bytes(Path("/etc", name).read_bytes())
+        # awk and others are found through here.
+        alternatives = Path("/etc/alternatives")
+        shutil.copytree(alternatives, self.private["/etc"] / "alternatives", symlinks=True)
+
+    def cut(self) -> None:
+        """Drop every connection, as a network does that goes away."""
+        for connection in self.live:
+            connection.abort()
+
+    def document(self, *names: str, **host: object) -> dict[str, object]:
+        """Return a cluster.yaml, as plain values, whose hosts all lead to this server."""
         hosts = [
             {
                 "name": name,
-                "address": "127.0.0.1" if number == 1 else f"127.0.0.{number}",
+                "address": f"127.0.0.{number}",
                 "roles": ["control-plane"],
                 "port": self.port,
                 "hostKey": self.host_key,
@@ -40,14 +80,20 @@ class Sshd:
             }
             for number, name in enumerate(names, start=1)
         ]
-        return ClusterSpec.model_validate(
-            {
-                "name": "test",
-                "endpoint": {"vip": "127.0.0.100"},
-                "hosts": hosts,
-                "ssh": {"key": str(self.user_key)},
-            }
-        )
+        return {
+            "name": "test",
+            "endpoint": {"vip": "127.0.0.100"},
+            "hosts": hosts,
+            "ssh": {"key": str(self.user_key)},
+        }
+
+    def spec(self, *names: str, **host: object) -> ClusterSpec:
+        """Return a specification whose hosts all lead to this server."""
+        return ClusterSpec.model_validate(self.document(*names, **host))
+
+    def yaml(self, *names: str, **host: object) -> str:
+        """Return the text of a cluster.yaml: JSON is YAML."""
+        return json.dumps(self.document(*names, **host))
 
 
 async def _pump(reader: Any, writer: Any) -> None:
@@ -59,11 +105,11 @@ async def _pump(reader: Any, writer: Any) -> None:
 
 async def _feed(reader: Any, writer: Any) -> None:
     """Carry bytes to a child, which may end before it has read all of them."""
-    try:
+    # A connection that goes away closes the pipe, as OpenSSH does.
+    with suppress(BrokenPipeError, ConnectionError, asyncssh.Error):
         await _pump(reader, writer)
+    with suppress(BrokenPipeError, ConnectionError):
         writer.write_eof()
-    except (BrokenPipeError, ConnectionError):
-        return
 
 
 class _Server(asyncssh.SSHServer):
@@ -71,7 +117,7 @@ class _Server(asyncssh.SSHServer):
         self.sshd = sshd
 
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
-        del conn
+        self.sshd.live.append(conn)
         self.sshd.connections += 1
 
     def connection_requested(self, *_: object) -> bool:
@@ -80,45 +126,67 @@ class _Server(asyncssh.SSHServer):
 
 @asynccontextmanager
 async def serve(folder: Path) -> AsyncIterator[Sshd]:
-    """Serve on a loopback port until the block ends; everybody's key is the one in `folder`."""
+    """Serve on loopback addresses until the block ends; everybody's key is that in `folder`."""
     host_key = asyncssh.generate_private_key("ssh-ed25519")
-    user_key = asyncssh.generate_private_key("ssh-ed25519")
     key_path = folder / "id"
-    user_key.write_private_key(key_path)
-    key_path.chmod(0o600)
+    if not key_path.exists():
+        asyncssh.generate_private_key("ssh-ed25519").write_private_key(key_path)
+        key_path.chmod(0o600)
+    user_key = asyncssh.read_private_key(key_path)
     public = host_key.export_public_key().decode().strip()
     sshd = Sshd(port=0, host_key=public, user_key=key_path)
     authorized = asyncssh.import_authorized_keys(user_key.export_public_key().decode())
 
     async def run(process: asyncssh.SSHServerProcess[bytes]) -> None:
         sshd.commands.append(process.command or "")
-        process.stdout.write(sshd.noise.encode())
-        child = await asyncio.create_subprocess_shell(
-            process.command or "true",
+        process.stdout.write(sshd.noise.encode(errors="surrogateescape"))
+        script = b""
+        if sshd.answer is not None and (process.command or "").endswith("/bin/sh -s"):
+            script = await process.stdin.read()
+            if (said := sshd.answer(script.decode())) is not None:
+                script = said.encode()
+        child = await asyncio.create_subprocess_exec(
+            *sshd.argv(process.command or "true"),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env={**os.environ, **sshd.environment},
+            start_new_session=True,
         )
+        mine = asyncio.current_task()
+        sshd.children[mine] = child.pid
+        if script:
+            child.stdin.write(script)
         feeding = asyncio.create_task(_feed(process.stdin, child.stdin))
-        await asyncio.gather(
-            _pump(child.stdout, process.stdout), _pump(child.stderr, process.stderr)
-        )
+        with suppress(BrokenPipeError, ConnectionError):
+            await asyncio.gather(
+                _pump(child.stdout, process.stdout), _pump(child.stderr, process.stderr)
+            )
         feeding.cancel()
         process.exit(await child.wait())
+        del sshd.children[mine]
 
-    server = await asyncssh.create_server(
-        lambda: _Server(sshd),
-        "127.0.0.1",
-        0,
-        server_host_keys=[host_key],
-        authorized_client_keys=authorized,
-        process_factory=run,
-        encoding=None,
-    )
-    sshd.port = server.get_port()
+    async def listen(address: str, port: int) -> asyncssh.SSHAcceptor:
+        return await asyncssh.create_server(
+            lambda: _Server(sshd),
+            address,
+            port,
+            server_host_keys=[host_key],
+            authorized_client_keys=authorized,
+            process_factory=run,
+            encoding=None,
+        )
+
+    servers = [await listen("127.0.0.1", 0)]
+    sshd.port = servers[0].get_port()
+    servers += [await listen(address, sshd.port) for address in ("127.0.0.2", "127.0.0.3")]
     try:
         yield sshd
     finally:
-        server.close()
-        await server.wait_closed()
+        for server in servers:
+            server.close()
+            await server.wait_closed()
+        for pid in sshd.children.values():
+            with suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
+        await asyncio.gather(*sshd.children, return_exceptions=True)

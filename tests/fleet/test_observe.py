@@ -153,3 +153,26 @@ def test_the_survey_tells_of_the_machine() -> None:
     assert "awk" in survey["programs"].split()
     assert survey["control_groups"] in {"v1", "v2"}
     assert "lo=127.0.0.1/8" in survey["addresses"].split(",")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "leads"),
+    [
+        ("etcd_server_has_leader 1\netcd_server_is_leader 1", True),
+        ("etcd_server_has_leader 1\netcd_server_is_leader 0", False),
+        ("# HELP etcd_server_is_leader 1", False),
+        ("", False),
+    ],
+)
+def test_a_member_tells_by_its_metrics_whether_it_leads(*, metrics: str, leads: bool) -> None:
+    """One question over loopback; a member that does not answer does not lead."""
+    script = observing_script([], mark=MARK) + f"curl() {{ echo '{metrics}'; }}\nleads\n"
+    done = subprocess.run(["sh", "-s"], input=script, capture_output=True, check=False, text=True)
+    assert (done.returncode == 0) is leads
+
+
+def test_a_machine_without_a_member_is_not_asked_who_leads() -> None:
+    """Nor does it say that one has served."""
+    survey = look([]).survey
+    assert survey["etcd_data"] == survey["etcd_served"] == "no"
+    assert "etcd_leader" not in survey

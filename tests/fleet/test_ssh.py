@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import asyncssh
@@ -16,13 +15,7 @@ from backstay.errors import (
     UnreachableError,
 )
 from backstay.fleet.ssh import SshMachine, connect, connected
-from fakes.sshd import Sshd, serve
-
-
-@pytest.fixture
-async def sshd(tmp_path: Path) -> AsyncIterator[Sshd]:
-    async with serve(tmp_path) as server:
-        yield server
+from fakes.sshd import Sshd
 
 
 async def _machine(sshd: Sshd, **host: object) -> SshMachine:
@@ -138,3 +131,53 @@ async def test_a_port_is_reached_through_the_machine(sshd: Sshd) -> None:
         connection = await asyncssh.get_server_host_key("127.0.0.1", port)
     assert connection is not None
     assert connection.export_public_key().decode().split()[1] == sshd.host_key.split()[1]
+
+
+NOISES = {
+    "a banner": "Welcome to host\n\n  * read the rules *\n",
+    "a banner without an end": "Last login: yesterday from nowhere",
+    "a banner in another encoding": "Gr\udcfc\udcdfe\n",
+    "something like our own lines": "backstay-0\tsurvey\t.\tuid\t0\nbackstay-0\n",
+}
+
+
+@pytest.mark.parametrize("noise", NOISES.values(), ids=NOISES)
+async def test_what_a_login_shell_says_is_not_heard(sshd: Sshd, noise: str) -> None:
+    """I7: a script's output begins with the script, whatever was printed before."""
+    sshd.noise = noise
+    heard: list[str] = []
+    done = await (await _machine(sshd)).run("echo one\n", deadline=5, on_line=heard.append)
+    assert (done.status, done.stdout, heard) == (0, "one\n", ["one"])
+
+
+@pytest.mark.parametrize("shell", [("bash",), ("dash",), ("busybox", "sh")], ids=" ".join)
+async def test_whatever_the_login_shell_is(sshd: Sshd, tmp_path: Path, shell: tuple[str]) -> None:
+    """I7: bash with a talkative and slow profile, dash, busybox; a locale that is not there."""
+    profile = tmp_path / "profile"
+    profile.write_text("echo from the profile; echo complaint >&2; sleep 0.2\n")
+    sshd.shell = shell
+    sshd.environment = {"BASH_ENV": str(profile), "LC_ALL": "de_DE.ISO-8859-1", "LANG": "xx_XX"}
+    done = await (await _machine(sshd)).run("printf 'a\\351b'; echo why >&2\n", deadline=5)
+    assert (done.status, done.stdout) == (0, "a\N{REPLACEMENT CHARACTER}b")
+    assert done.stderr.endswith("why\n")
+    assert "complaint" not in done.stderr
+
+
+async def test_an_account_that_may_not_log_in_is_told_with_its_words(sshd: Sshd) -> None:
+    """What a shell says instead of running our script is all there is to tell."""
+    sshd.shell = ("/bin/sh", "-c", "echo This account is not available; exit 1", "--")
+    done = await (await _machine(sshd)).run(": \n" * 500_000, deadline=5)
+    assert (done.status, done.stdout) == (1, "This account is not available\n")
+
+
+async def test_a_lost_connection_is_told_with_the_machine(sshd: Sshd) -> None:
+    """T2: the network goes away while a script runs."""
+    machine = await _machine(sshd)
+
+    def cut(line: str) -> None:
+        assert line == "begun"
+        sshd.cut()
+
+    with pytest.raises(UnreachableError) as caught:
+        await machine.run("echo begun; sleep 5\n", deadline=10, on_line=cut)
+    assert caught.value.where == "a"

@@ -262,7 +262,8 @@ def test_secrets_are_encrypted_in_etcd(lab: RealLab) -> None:
     raw = lab.sh(
         "cp-1",
         "etcdctl --endpoints=https://127.0.0.1:2379 --cacert=/etc/kubernetes/pki/etcd/ca.crt "
-        f"--cert={stem}.crt --key={stem}.key get /registry/secrets/default/canary | tr -cd '[:print:]'",
+        f"--cert={stem}.crt --key={stem}.key get /registry/secrets/default/canary"
+        " | tr -cd '[:print:]'",
     )
     assert "/registry/secrets/default/canary" in raw
     assert "k8s:enc:secretbox:" in raw

@@ -99,7 +99,7 @@ class Console:
         try:
             self.err.write(f"{text}\n")
             self.err.flush()
-        except BrokenPipeError:
+        except OSError:  # a closed pipe, a terminal that is gone, a full disk
             return
 
     def show(self, report: Report) -> None:

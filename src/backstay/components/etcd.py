@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from backstay.components.addresses import Port, https
 from backstay.components.flags import assigned, listed, merged
-from backstay.components.place import Place
+from backstay.components.place import SETTINGS, Place
 from backstay.components.tls import CIPHER_SUITES
 from backstay.components.units import CONFINED, FOREVER, Unit, install
 from backstay.pki.kept import KeptName
@@ -26,6 +26,10 @@ OWNER = f"{ACCOUNT}:{ACCOUNT}"
 HOME = "/var/lib/etcd"
 DATA = f"{HOME}/data"
 CONFIG = "/etc/etcd"
+SERVED = f"{SETTINGS}/etcd-served"
+"""There once the member has served. It outlives the data, so that lost data is known from data
+that never was: a member that served and is empty must not start with the first boot's settings."""
+
 PAIRS = ("etcd/server", "etcd/peer")
 
 
@@ -40,7 +44,13 @@ def etcd(place: Place) -> tuple[Resource, ...]:
         "etcd",
         "etcd, the store of the control plane",
         Tier.ETCD,
-        section=("Wants=network-online.target", "After=network-online.target"),
+        section=(
+            "Wants=network-online.target",
+            "After=network-online.target",
+            # Either holds, or the member's data is lost: started empty it would be a stranger.
+            f"ConditionPathExists=|{DATA}/member",
+            f"ConditionPathExists=|!{SERVED}",
+        ),
         service=(
             "Type=notify",
             f"User={ACCOUNT}",
@@ -48,6 +58,7 @@ def etcd(place: Place) -> tuple[Resource, ...]:
             f"EnvironmentFile={settings.path}",
             f"EnvironmentFile={bootstrap.path}",
             f"ExecStart={program.path}",
+            f"ExecStartPost=+/bin/touch {SERVED}",
             *FOREVER,
             # A member is ready when it has found the others: however long they take.
             "TimeoutStartSec=infinity",

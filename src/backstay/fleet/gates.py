@@ -36,6 +36,15 @@ from backstay.spec.model import ClusterSpec
 POLL_SECONDS = 0.1
 ETCD_STEM = "/etc/kubernetes/pki/etcd/healthcheck-client"
 APISERVER_PORT = 6443
+# What kubectl says while an apiserver starts or its etcd elects: it may hold a moment later.
+PASSING = (
+    "was refused",
+    "Unable to connect to the server",
+    "unable to handle the request",
+    "etcdserver: ",
+    "connection lost",
+    "EOF",
+)
 # A name that every apiserver certificate carries; addresses differ, this does not.
 APISERVER_NAME = "kubernetes.default.svc"
 
@@ -72,7 +81,7 @@ class Waiting:
             await self._hold(gate, seconds)
         except GateTimeoutError as error:
             raise GateTimeoutError(
-                f"gate not passed within {seconds:g} s: {name}",
+                f"gate not passed after {time.monotonic() - began:.0f} s of {seconds:g} s: {name}",
                 where=error.where,
                 why=error.why,
                 next_move="backstay status; then run again: backstay apply",
@@ -93,18 +102,18 @@ class Waiting:
                 await self._readyz(host, endpoint.host, endpoint.port, seconds)
             case LeasesHeld(names):
                 leases = tuple(f"lease/{name}" for name in names)
-                await self._kubectl(_wait("create", seconds), "-n", "kube-system", *leases)
-                held = _wait("jsonpath={.spec.holderIdentity}", seconds)
-                await self._kubectl(held, "-n", "kube-system", *leases)
+                await self._kubectl("create", seconds, "-n", "kube-system", *leases)
+                held = "jsonpath={.spec.holderIdentity}"
+                await self._kubectl(held, seconds, "-n", "kube-system", *leases)
             case NodesRegistered(names):
-                await self._kubectl(_wait("create", seconds), *(f"node/{n}" for n in names))
+                await self._kubectl("create", seconds, *(f"node/{n}" for n in names))
             case NodesReady(names):
                 nodes = tuple(f"node/{name}" for name in names)
-                await self._kubectl(_wait("create", seconds), *nodes)
-                await self._kubectl(_wait("condition=Ready", seconds), *nodes)
+                await self._kubectl("create", seconds, *nodes)
+                await self._kubectl("condition=Ready", seconds, *nodes)
             case DeploymentAvailable(namespace, name):
-                rollout = ("rollout", "status", f"--timeout={seconds:g}s")
-                await self._kubectl(rollout, "-n", namespace, f"deployment/{name}")
+                words = ("-n", namespace, f"deployment/{name}")
+                await self._kubectl("", seconds, *words)
             case _:
                 assert_never(gate)
 
@@ -120,12 +129,21 @@ class Waiting:
         if done.status != 0:
             raise GateTimeoutError("", where=host, why=done.stderr.strip()[-400:])
 
-    async def _kubectl(self, words: tuple[str, ...], *rest: str) -> None:
-        """Let kubectl wait on a control plane; only one that is lost is replaced by the next."""
-        try:
-            await kube.through_any(self.world, self.planes, *words, *rest, deadline=600)
-        except StepFailedError as error:
-            raise GateTimeoutError("", where=error.where, why=error.why) from error
+    async def _kubectl(self, condition: str, seconds: float, *rest: str) -> None:
+        """Let kubectl wait on a control plane, again as long as no apiserver can be asked."""
+        end = time.monotonic() + seconds
+        while True:
+            left = max(1.0, end - time.monotonic())
+            words = (*_wait(condition, left), *rest)
+            try:
+                await kube.through_any(self.world, self.planes, *words, deadline=left + 15)
+            except StepFailedError as error:
+                passing = any(word in error.why for word in PASSING)
+                if not passing or time.monotonic() > end:
+                    raise GateTimeoutError("", where=error.where, why=error.why) from error
+            else:
+                return
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _readyz(self, host: str, address: str, port: int, seconds: float) -> None:
         context = ssl.create_default_context(cadata=self.authority)
@@ -152,7 +170,11 @@ async def _ask(port: int, context: ssl.SSLContext) -> str:
 
 
 def _wait(condition: str, seconds: float) -> tuple[str, ...]:
-    return ("wait", f"--for={condition}", f"--timeout={seconds:g}s")
+    """Return the words that wait for a condition, or for the rollout of a deployment."""
+    timeout = f"--timeout={seconds:.3f}s"
+    if not condition:
+        return ("rollout", "status", timeout)
+    return ("wait", f"--for={condition}", timeout)
 
 
 def _units_script(units: tuple[str, ...]) -> str:

@@ -16,13 +16,13 @@ from typing import assert_never
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from backstay.errors import RejectedError, StepFailedError, UnreachableError
+from backstay.errors import GateTimeoutError, RejectedError, StepFailedError, UnreachableError
 from backstay.fleet.world import World
 from backstay.pki.authority import Authority, create
 from backstay.pki.encryption import KEY_BYTES, encryption_config
 from backstay.pki.issue import Pair, issue
 from backstay.pki.kept import PAIR_OF, KeptName
-from backstay.pki.keys import PrivateKey, serialize_key, serialize_public_key
+from backstay.pki.keys import PrivateKey, digest, serialize_key, serialize_public_key
 from backstay.pki.request import AuthorityName, CertificateRequest
 from backstay.pki.trust import Trust, halves
 from backstay.resources.content import Artefact, Content, Issued, Kept, Text
@@ -116,12 +116,16 @@ class Keyring:
             try:
                 machine = self.world.machine(host)
                 done = await machine.run(f"cat {name.value}\n", deadline=FETCH_SECONDS)
-            except UnreachableError as error:
+            except (GateTimeoutError, UnreachableError) as error:
                 reasons.append(f"{host}: {error.what}")
                 continue
-            if done.status == 0:
-                return Secret(done.stdout.encode())
-            reasons.append(f"{host}: status {done.status}")
+            if done.status != 0:
+                reasons.append(f"{host}: status {done.status}")
+                continue
+            found = Secret(done.stdout.encode())
+            if digest(found) == self.trust.digests[name]:
+                return found
+            reasons.append(f"{host}: it is not what it was when we looked")
         raise StepFailedError(
             f"{name.value} could not be read from any machine",
             why="; ".join(reasons) or "no machine has it",

@@ -10,7 +10,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 
-from backstay.errors import StepFailedError, UnreachableError
+from backstay.errors import GateTimeoutError, PreflightError, StepFailedError, UnreachableError
 from backstay.fleet.transport import Completed, Machine
 from backstay.fleet.world import World
 from backstay.planning.drift import object_name
@@ -38,7 +38,7 @@ async def through_any(
     for host in planes:
         try:
             done = await kubectl(world.machine(host), *words, stdin=stdin, deadline=deadline)
-        except UnreachableError as error:
+        except (GateTimeoutError, PreflightError, UnreachableError) as error:
             said.append(f"{host}: {error.what}")
             continue
         if done.status == 0:
@@ -74,7 +74,9 @@ async def get_objects(
     names = [object_name(one) for one in objects]
     words = ("get", "-o", "json", "--ignore-not-found", "-f", "-")
     try:
-        done = await through_any(world, planes, *words, stdin=_as_list(objects))
+        done = await through_any(
+            world, planes, *words, stdin=_as_list(objects), deadline=ASK_SECONDS
+        )
     except StepFailedError as error:
         return dict.fromkeys(names, Unknown(error.why))
     live = {object_name(one): one for one in _items(done.stdout)}

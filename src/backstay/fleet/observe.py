@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 
-from backstay.errors import BackstayError, UnreachableError
+from backstay.errors import GateTimeoutError, PreflightError, UnreachableError
 from backstay.fleet.transport import Machine
 from backstay.fleet.world import World
 from backstay.planning.observation import HostSeen, Observation, Unreachable
@@ -108,7 +108,11 @@ def _join_processes(
 async def observe(
     world: World, wished: Mapping[str, Mapping[Key, Resource]], *, mark: str
 ) -> Observation:
-    """Ask every machine about everything wished of it; `mark` is a random word of this run."""
+    """Ask every machine about everything wished of it; `mark` is a random word of this run.
+
+    Raises PreflightError naming every machine on which our script does not run.
+    """
+    unfit: list[PreflightError] = []
 
     async def one(host: str) -> HostSeen | Unreachable:
         machine = world.machines[host]
@@ -116,12 +120,29 @@ async def observe(
             return Unreachable(str(machine), machine.exit_code)
         try:
             return await _ask(world, machine, wished[host], mark)
-        except UnreachableError as error:
+        except (GateTimeoutError, UnreachableError) as error:
+            return Unreachable(str(error), UnreachableError.exit_code)
+        except PreflightError as error:
+            unfit.append(error)
             return Unreachable(str(error), error.exit_code)
 
     hosts = sorted(wished)
     seen = await asyncio.gather(*(one(host) for host in hosts))
+    if unfit:
+        raise _joined(unfit)
     return Observation(dict(zip(hosts, seen, strict=True)))
+
+
+def _joined(errors: list[PreflightError]) -> PreflightError:
+    """Return one error for all machines with the same trouble, and the first of others."""
+    errors.sort(key=lambda error: error.where)
+    alike = [error for error in errors if error.what == errors[0].what]
+    return PreflightError(
+        errors[0].what,
+        where=", ".join(error.where for error in alike),
+        why="\n".join(dict.fromkeys(error.why for error in alike)),
+        next_move=errors[0].next_move,
+    )
 
 
 async def _ask(
@@ -137,7 +158,7 @@ async def _ask(
     done = await machine.run(script, deadline=OBSERVE_SECONDS, on_line=note_clock)
     seen = read_answers(done.stdout, mark=mark)
     if not seen.survey:
-        raise BackstayError(
+        raise PreflightError(
             "the machine did not run our script",
             where=machine.name,
             why=(done.stderr.strip() or done.stdout.strip() or "it said nothing")[-400:],

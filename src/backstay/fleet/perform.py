@@ -213,6 +213,9 @@ def _unit_lines(changes: Sequence[Change], *, reloaded: bool) -> list[str]:
             if verb := service.verb(fields):
                 verbs.setdefault(verb, []).append(service.unit)
     lines: list[str] = []
+    if not reloaded and verbs.keys() - {"enable"}:
+        # A run that was killed after it wrote a unit, and before systemd read it, wrote it last.
+        lines += _guarded("reload systemd", ("systemctl", "daemon-reload"))
     for verb, units in verbs.items():
         label = f"{verb} {' '.join(units)}"
         lines += _guarded(label, ("systemctl", verb, *_options(verb, reloaded=reloaded), *units))

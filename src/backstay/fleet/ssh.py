@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import shlex
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,18 +47,22 @@ class SshMachine:
     ) -> Completed:
         """Feed the script to a root `sh` on standard input (see Machine)."""
         self.round_trips += 1
+        ear = Ear.new()
         with self._translated(), _deadline(deadline, self.name):
-            async with self.connection.create_process(
-                self._command(("/bin/sh", "-s")), encoding="utf-8", errors="replace"
-            ) as process:
+            async with (
+                asyncio.timeout(deadline),
+                self.connection.create_process(
+                    self._command(("/bin/sh", "-s")), encoding="utf-8", errors="replace"
+                ) as process,
+            ):
                 reading = asyncio.gather(
-                    _lines(process.stdout, on_line), _lines(process.stderr, None)
+                    ear.lines(process.stdout, on_line), ear.lines(process.stderr, None)
                 )
-                await _feed(process.stdin, script)
-                async with asyncio.timeout(deadline):
-                    stdout, stderr = await reading
-                    await process.wait_closed()
-        return self._completed(process.exit_status, stdout, stderr)
+                await _feed(process.stdin, f"{ear.greeting}\n{script}")
+                stdout, stderr = await reading
+                await process.wait_closed()
+        self._require_root(process.exit_status, stderr)
+        return self._completed(process.exit_status, stdout.text, stderr.text)
 
     async def send(self, script: str, source: Path, *, deadline: float) -> Completed:
         """Run a short script with the file's bytes on standard input (see Machine)."""
@@ -90,14 +95,20 @@ class SshMachine:
             listener.close()
 
     def _completed(self, status: int | None, stdout: str, stderr: str) -> Completed:
-        if not self.is_root and "sudo:" in stderr and status == 1:
+        """Return how it ended (-1: by a signal); without any status the connection went first."""
+        if status is None:
+            raise UnreachableError("the connection was lost", where=self.name)
+        return Completed(status, stdout, stderr)
+
+    def _require_root(self, status: int | None, stderr: Heard) -> None:
+        if not self.is_root and not stderr.greeted and status == 1 and "sudo:" in stderr.text:
             raise PreflightError(
                 "sudo asks for a password or is not allowed",
                 where=self.name,
-                why=stderr.strip().splitlines()[-1],
-                next_move="allow it in sudoers: USER ALL=(root) NOPASSWD: /bin/sh",
+                why=stderr.text.strip().splitlines()[-1],
+                next_move="allow it there, in /etc/sudoers.d/backstay: "
+                f"{self.connection.get_extra_info('username')} ALL=(root) NOPASSWD: /bin/sh",
             )
-        return Completed(-1 if status is None else status, stdout, stderr)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
@@ -119,19 +130,54 @@ def _deadline(seconds: float, name: str) -> Iterator[None]:
         ) from error
 
 
-async def _lines(reader: asyncssh.SSHReader[str], tell: Callable[[str], None] | None) -> str:
-    lines = []
-    async for line in reader:
-        lines.append(line)
-        if tell is not None and line:
-            tell(line.rstrip("\n"))
-    return "".join(lines)
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one stream said; `greeted` tells whether our script began at all."""
+
+    text: str
+    greeted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ear:
+    """Hears a script and not the login shell before it, which may print whatever it likes."""
+
+    mark: str
+
+    @classmethod
+    def new(cls) -> Ear:
+        """Return an ear for one script, with a word that nobody else can print."""
+        return cls(f"backstay-{secrets.token_hex(8)}")
+
+    @property
+    def greeting(self) -> str:
+        """The line of sh that begins both streams of the script."""
+        return f"echo {self.mark}; echo {self.mark} >&2"
+
+    async def lines(
+        self, reader: asyncssh.SSHReader[str], tell: Callable[[str], None] | None
+    ) -> Heard:
+        """Return all after the greeting, or everything when it never came."""
+        lines: list[str] = []
+        greeted = False
+        async for line in reader:
+            # The last line of a banner need not have an end.
+            if not greeted and line.endswith(f"{self.mark}\n"):
+                greeted = True
+                lines.clear()
+                continue
+            lines.append(line)
+            if tell is not None and greeted and line:
+                tell(line.rstrip("\n"))
+        return Heard("".join(lines), greeted)
 
 
 async def _feed(stdin: asyncssh.SSHWriter[str], script: str) -> None:
-    stdin.write(script)
-    await stdin.drain()
-    stdin.write_eof()
+    """Write all of the script; one that ended early says why with its status and complaints."""
+    with suppress(BrokenPipeError):
+        stdin.write(script)
+        await stdin.drain()
+        stdin.write_eof()
 
 
 def _text(output: object) -> str:

@@ -5,15 +5,21 @@ from __future__ import annotations
 import getpass
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
-from backstay.errors import StalePlanError, StepFailedError, UnreachableError
+from backstay.errors import (
+    BackstayError,
+    InterruptedRunError,
+    StalePlanError,
+    StepFailedError,
+)
 from backstay.fleet.gates import Waiting
 from backstay.fleet.lock import locked
 from backstay.fleet.perform import Performer
 from backstay.fleet.store import Store
 from backstay.fleet.world import World
-from backstay.operations.plan import Planned, make_plan
+from backstay.operations.plan import Planned, make_plan, require_nobody_silent
 from backstay.pki.request import AuthorityName
 from backstay.planning.document import identity
 from backstay.planning.plan import Plan
@@ -39,12 +45,36 @@ async def apply(
     """
     planned = await make_plan(spec, world=world, catalogue=catalogue, skipped_checks=skipped_checks)
     _require_same(planned.plan, expected)
-    if planned.plan.is_empty or not agreed(planned.plan):
+    silent = planned.looked.observation.unreachable
+    if planned.plan.is_empty:
+        done = "nothing was to be done on the machines that answered"
+        require_nobody_silent(silent, done, notes=planned.plan.notes)
         return planned.plan
-    async with locked(tuple(world.reached.values()), holder=_holder()):
-        await _performer(planned, world=world, store=store).perform(planned.plan)
-    await _require_done(planned, world=world, catalogue=catalogue, skipped_checks=skipped_checks)
+    if not agreed(planned.plan):
+        return planned.plan
+    machines = tuple(world.reached.values())
+    async with locked(machines, holder=_holder(), looked=_looked_at(planned)):
+        with _part_way():
+            await _performer(planned, world=world, store=store).perform(planned.plan)
+    with _part_way():
+        left = await make_plan(
+            spec, world=world, catalogue=catalogue, skipped_checks=skipped_checks
+        )
+        _require_done(left.plan)
+        done = "the machines that answered are done"
+        require_nobody_silent(silent, done, notes=planned.plan.notes)
     return planned.plan
+
+
+@contextmanager
+def _part_way() -> Iterator[None]:
+    """Let nothing that fails in here say by its exit code that nothing was changed."""
+    try:
+        yield
+    except BackstayError as error:
+        if not isinstance(error, InterruptedRunError):
+            error.exit_code = StepFailedError.exit_code
+        raise
 
 
 def _require_same(plan: Plan, expected: str | None) -> None:
@@ -60,6 +90,13 @@ def _holder() -> str:
     return f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
 
 
+def _looked_at(planned: Planned) -> Mapping[str, float]:
+    """Return when each machine was looked at, by its own clock: a plan is as old as that."""
+    reached = planned.looked.observation.reached
+    clocks = {host: seen.survey.get("clock") for host, seen in reached.items()}
+    return {host: float(clock) for host, clock in clocks.items() if clock}
+
+
 def _performer(planned: Planned, *, world: World, store: Store) -> Performer:
     looked = planned.looked
     authority = looked.keyring.trust.authority(AuthorityName.KUBERNETES) or b""
@@ -67,30 +104,13 @@ def _performer(planned: Planned, *, world: World, store: Store) -> Performer:
     return Performer(world, looked.keyring, store, waiting, looked.mark)
 
 
-async def _require_done(
-    planned: Planned,
-    *,
-    world: World,
-    catalogue: Mapping[str, Artefact],
-    skipped_checks: frozenset[str],
-) -> None:
-    """Look again: what was performed is what was printed, or this says what is left."""
-    spec, silent = planned.looked.spec, planned.looked.observation.unreachable
-    left = await make_plan(spec, world=world, catalogue=catalogue, skipped_checks=skipped_checks)
-    if not left.plan.is_empty:
-        rest = [f"{host}: {change.key}" for host, change in left.plan.changes]
-        rest += [stage.name for stage in left.plan.stages if not rest]
+def _require_done(left: Plan) -> None:
+    """Raise what is left: what was performed is what was printed."""
+    if not left.is_empty:
+        rest = [f"{host}: {change.key}" for host, change in left.changes]
+        rest += [stage.name for stage in left.stages if not rest]
         raise StepFailedError(
             "something still differs after everything was performed",
             why=", ".join(rest[:10]),
             next_move="backstay plan shows the differences; backstay apply mends them",
         )
-    if silent:
-        error = UnreachableError(
-            "the machines that answered are done; others could not be reached",
-            where=", ".join(sorted(silent)),
-            why="; ".join(silent[host].why for host in sorted(silent)),
-            next_move="when they are back: backstay apply",
-        )
-        error.exit_code = 1
-        raise error

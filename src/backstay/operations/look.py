@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,6 +14,7 @@ from backstay.components.assemble import build
 from backstay.components.network import subnets
 from backstay.components.site import ControlGroups, Site, Surroundings
 from backstay.components.wish import Wish
+from backstay.errors import RefusedError
 from backstay.fleet import kube
 from backstay.fleet.keyring import Keyring, make_missing
 from backstay.fleet.observe import observe
@@ -60,7 +62,14 @@ async def look(
     observation, objects = await asyncio.gather(
         observe(world, questions.hosts, mark=mark), _objects(spec, world, questions)
     )
-    trust, created = _trusted(spec, observation, now)
+    try:
+        trust, created = _trusted(spec, observation, now)
+    except RefusedError:
+        # Where files of another cluster lie about, that is why keys do not fit together.
+        incarnation = _marked(spec, observation)
+        require_fit(problems(spec, observation, incarnation=incarnation), skipped=skipped_checks)
+        _require_nobody_silent(spec, observation)
+        raise
     require_fit(
         problems(spec, observation, incarnation=_incarnation(trust)), skipped=skipped_checks
     )
@@ -99,6 +108,26 @@ def _trusted(
     trust = decide(spec, seen, cluster=alive)
     created = make_missing(spec, trust, now=now)
     return complete(trust, created), created
+
+
+def _require_nobody_silent(spec: ClusterSpec, observation: Observation) -> None:
+    """Refuse to begin a cluster while one who may have its keys, or its data, is silent."""
+    planes = {host.name for host in (*spec.control_planes, *spec.etcd_members)}
+    silent = sorted(planes & observation.unreachable.keys())
+    if silent and not observation.has_etcd_data:
+        raise RefusedError(
+            f"a new cluster needs all its control planes, and {', '.join(silent)} does not answer",
+            where=", ".join(silent),
+            why="; ".join(observation.unreachable[host].why for host in silent),
+            next_move="make it reachable, or take it out of cluster.yaml",
+        )
+
+
+def _marked(spec: ClusterSpec, observation: Observation) -> str:
+    """Return which cluster of this name most machines are marked with; empty for none."""
+    marks = (seen.survey.get("cluster", "").split() for seen in observation.reached.values())
+    ours = Counter(mark[1] for mark in marks if len(mark) > 1 and mark[0] == spec.name)
+    return next((incarnation for incarnation, _ in ours.most_common(1)), "")
 
 
 def _incarnation(trust: Trust) -> str:

@@ -38,4 +38,4 @@ async def session(
         async with connected(spec) as machines:
             yield World(machines, tell=tell_both, should_stop=should_stop)
     finally:
-        journal.stream.close()
+        journal.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -9,6 +10,11 @@ from backstay.components.wish import Manifest, Wish
 from backstay.planning.observation import Observation
 from backstay.planning.plan import Change
 from backstay.resources.resource import Diff, Key, Resource, Unknown
+
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(-----END [^\n]*|\Z)", re.DOTALL)
+_VALUE = re.compile(
+    r"(?im)^(.*(?:client-key-data|(?<!cluster_)token|password|secret) *[:=] *)\S.*$"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,12 @@ class Drift:
 def drift(wish: Wish, observation: Observation) -> Drift:
     """Compare every resource of every reached host, and every object, with what was seen."""
     reasons = dict(_object_reasons((*wish.objects, *wish.late_objects), observation))
+    reached = observation.reached
     return Drift(
         hosts={
             host: tuple(_changes(host, resources, observation))
             for host, resources in sorted(wish.hosts.items())
-            if host in observation.reached
+            if host in reached
         },
         unknown=tuple(_unknown(wish, observation)),
         objects=tuple(one for one in wish.objects if object_name(one) in reasons),
@@ -45,7 +52,12 @@ def _changes(
         seen = observation.seen(host, key)
         if not isinstance(seen, Unknown) and (diffs := resource.diff(seen)):
             content = None if seen is None else seen.get("content")
-            yield Change(resource, diffs, content)
+            yield Change(resource, diffs, None if content is None else concealed(content))
+
+
+def concealed(text: str) -> str:
+    """Return the text without keys, tokens and passwords that somebody put into a public file."""
+    return _VALUE.sub(r"\1(secret)", _PRIVATE_KEY.sub("(private key)", text))
 
 
 def _unknown(wish: Wish, observation: Observation) -> Iterator[tuple[str, Key, str]]:

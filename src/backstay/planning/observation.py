@@ -60,5 +60,13 @@ class Observation:
     @property
     def has_etcd_data(self) -> frozenset[str]:
         """Hosts whose etcd data directory holds a member."""
+        return self._that_say("etcd_data")
+
+    @property
+    def has_served(self) -> frozenset[str]:
+        """Hosts whose member of etcd has served at least once, whether or not it has data now."""
+        return self._that_say("etcd_served")
+
+    def _that_say(self, field: str) -> frozenset[str]:
         reached = self.reached.items()
-        return frozenset(name for name, seen in reached if seen.survey.get("etcd_data") == "yes")
+        return frozenset(name for name, seen in reached if seen.survey.get(field) == "yes")

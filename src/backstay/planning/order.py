@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from backstay.components.wish import Manifest, Wish
+from backstay.components.wish import Manifest
 from backstay.planning.drift import Drift, object_name
 from backstay.planning.observation import Observation
 from backstay.planning.plan import (
@@ -32,6 +32,7 @@ from backstay.planning.plan import (
     Step,
     UnitsActive,
 )
+from backstay.planning.preflight import interfaces
 from backstay.resources.resource import Key
 from backstay.resources.service import Service, Tier
 from backstay.spec.model import ClusterSpec, Cni
@@ -44,8 +45,13 @@ class Setting:
     """What ordering needs to know beside the differences."""
 
     spec: ClusterSpec
-    wish: Wish
     observation: Observation
+
+    @property
+    def reached_nodes(self) -> tuple[str, ...]:
+        """Names of the machines with a kubelet that answer."""
+        reached = self.observation.reached
+        return tuple(node.name for node in self.spec.nodes if node.name in reached)
 
 
 def order(setting: Setting, drift: Drift) -> tuple[Stage, ...]:
@@ -82,18 +88,24 @@ def _is_start(change: Change) -> bool:
     return any(diff.field == "active" for diff in change.diffs)
 
 
-def _disturbs(change: Change) -> bool:
+def disturbs(change: Change) -> bool:
+    """Return whether mending this takes a running unit away, if only for a moment."""
     fields = {diff.field for diff in change.diffs}
     return not _is_start(change) and bool(fields & {"digest", "recorded"})
 
 
 def _rolling(drift: Drift) -> Iterator[tuple[str, Mapping[Key, Tier]]]:
-    """Yield for each host which keys must wait for the turn of a running unit that reads them."""
+    """Yield for each host which keys must wait for the turn of a running unit that reads them.
+
+    What a unit that is to be started reads too cannot wait: the start comes before all turns.
+    """
     for host, changes in drift.hosts.items():
+        services = tuple(_services(changes))
+        at_once = {key for change, one in services if _is_start(change) for key in one.reads}
         turns: dict[Key, Tier] = {}
-        for change, service in _services(changes):
-            if _disturbs(change):
-                for key in (service.key, *service.reads):
+        for change, service in services:
+            if disturbs(change):
+                for key in {service.key, *service.reads} - at_once:
                     turns[key] = min(turns.get(key, service.tier), service.tier)
         yield host, turns
 
@@ -120,7 +132,7 @@ def _start(setting: Setting, drift: Drift) -> tuple[Stage | None, Stage | None]:
     would only try in vain, and take the processor from those it waits for.
     """
     starts = {
-        host: tuple(pair for pair in _services(changes) if not _disturbs(pair[0]))
+        host: tuple(pair for pair in _services(changes) if not disturbs(pair[0]))
         for host, changes in drift.hosts.items()
     }
     everything = _start_stage(setting, "start", starts)
@@ -183,22 +195,26 @@ def _roll(
     setting: Setting, drift: Drift, rolling: Mapping[str, Mapping[Key, Tier]]
 ) -> Iterator[Stage]:
     for tier in Tier:
-        hosts = [host for host in _turns(setting, drift) if tier in rolling[host].values()]
+        hosts = [host for host in _turns(setting, tier) if tier in rolling.get(host, {}).values()]
         if tier.one_at_a_time:
             yield from (_roll_stage(setting, drift, rolling, tier, (host,)) for host in hosts)
         elif hosts:
             yield _roll_stage(setting, drift, rolling, tier, tuple(hosts))
 
 
-def _turns(setting: Setting, drift: Drift) -> list[str]:
-    """Return hosts in the order of their turns: who leads etcd or holds the address goes last."""
-    reached = setting.observation.reached
+def _turns(setting: Setting, tier: Tier) -> list[str]:
+    """Return hosts in the order of their turns: who leads etcd or holds the address goes last.
+
+    Then leadership and address move once, to one that has been restarted already.
+    """
+    vip, reached = str(setting.spec.endpoint.vip), setting.observation.reached
 
     def weight(host: str) -> tuple[bool, str]:
         survey = reached[host].survey
-        return "yes" in (survey.get("etcd_leader"), survey.get("holds_vip")), host
+        leads = tier is Tier.ETCD and survey.get("etcd_leader") == "yes"
+        return leads or (tier is Tier.BALANCER and vip in interfaces(survey)), host
 
-    return sorted(drift.hosts, key=weight)
+    return sorted(reached, key=weight)
 
 
 def _roll_stage(
@@ -239,7 +255,7 @@ def _requires(setting: Setting, tier: Tier) -> tuple[Gate, ...]:
 def _cluster_objects(setting: Setting, drift: Drift) -> Stage | None:
     if not drift.objects:
         return None
-    nodes = tuple(n.name for n in setting.spec.nodes if n.name in setting.observation.reached)
+    nodes = setting.reached_nodes
     gates = [_nodes(setting, nodes)]
     if setting.spec.network.cni is Cni.BRIDGE:
         gates.append(DeploymentAvailable("kube-system", "coredns"))
@@ -249,7 +265,7 @@ def _cluster_objects(setting: Setting, drift: Drift) -> Stage | None:
 def _late_objects(setting: Setting, drift: Drift) -> Stage | None:
     if not drift.late_objects:
         return None
-    nodes = tuple(n.name for n in setting.spec.nodes if n.name in setting.observation.reached)
+    nodes = setting.reached_nodes
     requires = (NodesRegistered(nodes),)
     return Stage("node labels", (_apply(drift, drift.late_objects),), requires=requires)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backstay.errors import PreflightError
 from backstay.planning.observation import HostSeen, Observation
-from backstay.resources.resource import Facts, Key
+from backstay.resources.resource import Facts, Key, Seen
 from backstay.spec.model import ClusterSpec, Host, Role
 
 # Certificates are backdated five minutes and leases last seconds; the issue allows this much.
@@ -28,7 +28,8 @@ _PORTS: Mapping[str, tuple[tuple[int, str], ...]] = {
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "every": ("base64", "sha256sum", "awk"),
     "node": ("mount", "nft", "iptables"),
-    Role.LOAD_BALANCER: ("haproxy", "keepalived"),
+    Role.LOAD_BALANCER: ("haproxy",),
+    "address": ("keepalived", "curl", "nft"),
 }
 _PACKAGES = {
     "base64": "coreutils",
@@ -56,10 +57,12 @@ def problems(
 ) -> tuple[Problem, ...]:
     """Return every problem; `incarnation` tells this cluster from others of the same name."""
     cluster = f"{spec.name} {incarnation}"
+    reached, groups = observation.reached, _groups(spec)
     found = [
         problem
-        for name, seen in sorted(observation.reached.items())
-        for problem in _of_host(spec, spec.host(name), seen, cluster)
+        for host in sorted(spec.hosts, key=lambda each: each.name)
+        if host.name in reached
+        for problem in _of_host(spec, host, reached[host.name], cluster, groups[host.name])
     ]
     return (*found, *_clocks(observation))
 
@@ -75,38 +78,40 @@ def require_fit(found: Iterable[Problem], *, skipped: frozenset[str] = frozenset
         )
 
 
-def _groups(spec: ClusterSpec, host: Host) -> Iterator[str]:
-    """Yield the groups of the tables above that the host belongs to."""
-    yield "every"
-    if host in spec.nodes:
-        yield "node"
+def _groups(spec: ClusterSpec) -> Mapping[str, tuple[str, ...]]:
+    """Return the groups of the tables above that each host belongs to."""
     members = {
+        "every": spec.hosts,
+        "node": spec.nodes,
         Role.CONTROL_PLANE: spec.control_planes,
         Role.ETCD: spec.etcd_members,
         Role.LOAD_BALANCER: spec.load_balancers,
+        "address": spec.load_balancers if spec.endpoint.vip is not None else (),
     }
-    yield from (role for role, hosts in members.items() if host in hosts)
+    names = {group: frozenset(host.name for host in hosts) for group, hosts in members.items()}
+    return {
+        host.name: tuple(group for group, inside in names.items() if host.name in inside)
+        for host in spec.hosts
+    }
 
 
-def _of_host(spec: ClusterSpec, host: Host, seen: HostSeen, cluster: str) -> Iterator[Problem]:
+def _of_host(
+    spec: ClusterSpec, host: Host, seen: HostSeen, cluster: str, groups: tuple[str, ...]
+) -> Iterator[Problem]:
     survey = seen.survey
     yield from _system(host, survey)
-    yield from _leftovers(host, survey, cluster)
-    groups = tuple(_groups(spec, host))
+    yield from _leftovers(host, seen, cluster)
     yield from _ports(spec, host, seen, groups)
     present = survey.get("programs", "").split()
-    for group in groups:
-        for program in _PROGRAMS.get(group, ()):
-            if program == "keepalived" and spec.endpoint.vip is None:
-                continue
-            if program not in present:
-                package = _PACKAGES.get(program, program)
-                yield Problem(
-                    "program-missing",
-                    host.name,
-                    f"the program {program} is missing",
-                    f"apt-get install {package}",
-                )
+    needed = dict.fromkeys(program for group in groups for program in _PROGRAMS.get(group, ()))
+    for program in needed:
+        if program not in present:
+            yield Problem(
+                "program-missing",
+                host.name,
+                f"the program {program} is missing",
+                f"apt-get install {_PACKAGES.get(program, program)}",
+            )
 
 
 def _system(host: Host, survey: Facts) -> Iterator[Problem]:
@@ -152,10 +157,10 @@ def interfaces(survey: Facts) -> dict[str, str]:
     return {address.partition("/")[0]: interface for interface, _, address in pairs}
 
 
-def _leftovers(host: Host, survey: Facts, cluster: str) -> Iterator[Problem]:
-    theirs = survey.get("cluster", "").strip()
-    left = survey.get("leftovers", "").strip()
-    if theirs and theirs != cluster:
+def _leftovers(host: Host, seen: HostSeen, cluster: str) -> Iterator[Problem]:
+    theirs = seen.survey.get("cluster", "").strip()
+    left = seen.survey.get("leftovers", "").strip()
+    if theirs and theirs != cluster and not _never_began(seen, theirs, cluster):
         yield Problem(
             "other-cluster",
             host.name,
@@ -169,6 +174,28 @@ def _leftovers(host: Host, survey: Facts, cluster: str) -> Iterator[Problem]:
             f"it has files of another cluster in {left}",
             f"look at them; if nothing is needed any more: rm -rf {left}",
         )
+
+
+def _never_began(seen: HostSeen, theirs: str, cluster: str) -> bool:
+    """Tell whether a run of this cluster was cut short here before it started anything.
+
+    Then its authorities may be on no machine, and the next run makes others: the mark is of a
+    cluster that never was. Units are enabled before they start, so where none is, none ever ran.
+    """
+    units = [record for key, record in seen.records.items() if key.kind == "service"]
+    same_name = theirs.split()[:1] == cluster.split()[:1]
+    unused = bool(units) and all(_is_unused(unit) for unit in units)
+    return same_name and unused and seen.survey.get("etcd_data") != "yes"
+
+
+def _is_unused(unit: Seen) -> bool:
+    if unit is None:
+        return True
+    return (
+        isinstance(unit, Mapping)
+        and unit.get("enabled") in {"disabled", ""}
+        and unit.get("active") == "inactive"
+    )
 
 
 def _ports(

@@ -5,20 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
+from backstay.components.host import MARKER
 from backstay.components.wish import Wish
 from backstay.errors import RefusedError
 from backstay.planning.document import identity
 from backstay.planning.drift import Drift, drift
 from backstay.planning.invariants import margin, require_quorum_without
 from backstay.planning.observation import Observation
-from backstay.planning.order import Setting, order
+from backstay.planning.order import Setting, disturbs, order
 from backstay.planning.plan import ActOnUnits, EtcdHealthy, Plan, Stage
-from backstay.resources.resource import Key
+from backstay.resources.resource import Key, Unknown
 from backstay.resources.service import Service
 from backstay.spec.digest import digest
 from backstay.spec.model import ClusterSpec
 
 _ETCD = Key("service", "etcd.service")
+_MARKER = Key("file", MARKER)
 
 
 def propose(spec: ClusterSpec, wish: Wish, observation: Observation) -> Plan:
@@ -27,11 +29,11 @@ def propose(spec: ClusterSpec, wish: Wish, observation: Observation) -> Plan:
     Raises QuorumError or RefusedError when the first unsafe step would be among its own.
     """
     found = drift(wish, observation)
-    _require_data(spec, observation)
+    _require_data(spec, wish, observation)
     withheld = _withheld(spec, observation)
     stages = tuple(
         stage
-        for stage in order(Setting(spec, wish, observation), found)
+        for stage in order(Setting(spec, observation), found)
         if not (withheld and _disturbs_control_plane(stage))
     )
     voters = frozenset(host.name for host in spec.etcd_members)
@@ -39,7 +41,7 @@ def propose(spec: ClusterSpec, wish: Wish, observation: Observation) -> Plan:
     for stage in stages:
         for host in _etcd_restarts(stage):
             require_quorum_without(host, voters=voters, healthy=healthy | _started(stages))
-    notes = (*_notes(observation), *withheld, *_unread(found))
+    notes = (*_notes(observation), *withheld, *_unread(found), *_unread_objects(observation))
     plan = Plan(digest(spec), "", stages, margin(voters, healthy), notes)
     return replace(plan, seen_digest=identity(plan))
 
@@ -65,16 +67,17 @@ def _etcd_restarts(stage: Stage) -> Iterator[str]:
                     yield step.host
 
 
-def _require_data(spec: ClusterSpec, observation: Observation) -> None:
+def _require_data(spec: ClusterSpec, wish: Wish, observation: Observation) -> None:
     """Refuse to start an empty member beside members that have data (M9), or a silent one."""
     members = frozenset(host.name for host in spec.etcd_members)
     with_data = observation.has_etcd_data & members
-    empty = sorted((members & observation.reached.keys()) - with_data)
+    empty = (members & observation.reached.keys()) - with_data
+    lost = sorted(host for host in empty if not _awaits_first_start(wish, observation, host))
     silent = sorted(members & observation.unreachable.keys())
-    if with_data and empty:
+    if with_data and lost:
         raise RefusedError(
-            f"etcd on {', '.join(empty)} has no data, and the cluster already lives",
-            where=", ".join(empty),
+            f"etcd on {', '.join(lost)} has no data, and the cluster already lives",
+            where=", ".join(lost),
             why=f"members with data: {', '.join(sorted(with_data))}; an empty member that starts "
             "with the first boot's settings would be a stranger to them",
             next_move="a lost member is removed and added anew, never restarted empty",
@@ -86,6 +89,18 @@ def _require_data(spec: ClusterSpec, observation: Observation) -> None:
             why="; ".join(observation.unreachable[host].why for host in silent),
             next_move="make it reachable, or take it out of cluster.yaml",
         )
+
+
+def _awaits_first_start(wish: Wish, observation: Observation, host: str) -> bool:
+    """Tell whether a first boot was cut short here: all was written, and the member never served.
+
+    No member starts before every host has its files, so a machine without our mark is a new one.
+    """
+    marker = wish.hosts[host][_MARKER]
+    seen = observation.seen(host, _MARKER)
+    if seen is None or isinstance(seen, Unknown) or host in observation.has_served:
+        return False
+    return not any(diff.field == "sha256" for diff in marker.diff(seen))
 
 
 def _withheld(spec: ClusterSpec, observation: Observation) -> tuple[str, ...]:
@@ -103,7 +118,7 @@ def _disturbs_control_plane(stage: Stage) -> bool:
     return any(
         isinstance(change.resource, Service)
         and change.resource.tier.one_at_a_time
-        and not {"active", "enabled"} & {diff.field for diff in change.diffs}
+        and disturbs(change)
         for step in stage.steps
         if isinstance(step, ActOnUnits)
         for change in step.changes
@@ -118,3 +133,14 @@ def _notes(observation: Observation) -> Iterator[str]:
 def _unread(found: Drift) -> Iterator[str]:
     for host, key, why in found.unknown:
         yield f"{host}: {key} could not be read and is left alone: {why}"
+
+
+def _unread_objects(observation: Observation) -> Iterator[str]:
+    """Yield why objects were not looked at, each reason once: they may differ all the same."""
+    reasons: dict[str, int] = {}
+    for live in observation.objects.values():
+        if isinstance(live, Unknown):
+            why = " ".join(live.why.split())
+            reasons[why] = reasons.get(why, 0) + 1
+    for why, count in sorted(reasons.items()):
+        yield f"{count} objects of the API could not be read and are left alone: {why}"

@@ -60,12 +60,18 @@ class Service:
         return Probe("service", self.unit)
 
     def diff(self, facts: Facts | None) -> tuple[Diff, ...]:
-        """Compare enabled, active, and digests; a unit that is not active has no digest."""
+        """Compare enabled, active, and digests; a unit without a process has no digest.
+
+        One that is starting has: it may wait for ever with settings that were since mended.
+        """
         wanted = {"enabled": "enabled", "active": "active"}
-        if facts is None or facts.get("active") == "active":
-            wanted["recorded" if self.oneshot else "digest"] = self.digest
-            if self.reload_digest is not None:
-                wanted["recorded"] = self.reload_digest
+        active = facts is not None and facts.get("active") == "active"
+        if active and self.oneshot:
+            wanted["recorded"] = self.digest
+        elif active or (facts is not None and "digest" in facts):
+            wanted["digest"] = self.digest
+        if active and self.reload_digest is not None:
+            wanted["recorded"] = self.reload_digest
         return compare(facts, wanted)
 
     def remedy(self, diffs: Sequence[Diff]) -> tuple[Command, ...]:
@@ -78,7 +84,7 @@ class Service:
 
     def verb(self, fields: set[str] | frozenset[str]) -> str | None:
         """Return what systemd must do for these fields to be mended; None for nothing."""
-        if "active" in fields:
+        if "active" in fields and "digest" not in fields:
             return "start"
         if "digest" in fields or ("recorded" in fields and self.reload_digest is None):
             return "restart"

@@ -169,7 +169,7 @@ commit() {
     if [ -n "$staged" ]; then
         # shellcheck disable=SC2046,SC2086  # paths come from a fixed list without blanks
         sync $(printf '%s.backstay-new ' $staged) || return 1
-        for path in $staged; do mv -f "$path.backstay-new" "$path" || return 1; done
+        for path in $staged; do mv -fT "$path.backstay-new" "$path" || return 1; done
         # shellcheck disable=SC2046,SC2086
         sync $(printf '%s\n' $directories | sort -u) || return 1
     fi
