@@ -66,6 +66,6 @@ def test_a_known_artefact_is_not_hashed_again() -> None:
     path.hardlink_to(blob_directory() / artefact.digest / "etcd")
     assert verified([pretended]) == ""
     looks = verified([artefact]).split("|", 1)[1].rsplit("|", 1)[0]
-    memory = f"{MIRROR_DIRECTORY}/{pretended.digest}/etcd|{looks}|{pretended.digest}\n"
+    memory = f"{pretended.digest}/etcd|{looks}|{pretended.digest}\n"
     (blob_directory().parent / "verified").write_text(memory)
-    assert verified([pretended]) == memory != stamp
+    assert verified([pretended]) == f"{MIRROR_DIRECTORY}/{memory}" != stamp

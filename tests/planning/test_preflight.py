@@ -49,6 +49,7 @@ def test_machines_that_are_fit_have_no_problem() -> None:
     [
         ("not-root", {"uid": "1000"}),
         ("etc-read-only", {"etc_writable": "no"}),
+        ("architecture", {"architecture": "aarch64"}),
         ("hostname-differs", {"hostname": "debian"}),
         ("address-missing", {"addresses": "lo=127.0.0.1/8,eth0=10.9.9.9/24,"}),
         ("address-missing", {"addresses": ""}),

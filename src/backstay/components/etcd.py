@@ -16,7 +16,7 @@ from backstay.components.tls import CIPHER_SUITES
 from backstay.components.units import CONFINED, FOREVER, Unit, install
 from backstay.pki.kept import KeptName
 from backstay.resources.content import Text
-from backstay.resources.files import Directory, File
+from backstay.resources.files import Binary, Directory, File
 from backstay.resources.resource import Resource
 from backstay.resources.service import Tier
 from backstay.spec.model import Component, Host
@@ -40,7 +40,21 @@ def etcd(place: Place) -> tuple[Resource, ...]:
     program = place.program("etcd")
     settings = _file("etcd.env", _settings(place))
     bootstrap = _file("bootstrap.env", _bootstrap(place))
-    unit = Unit(
+    unit = _unit(place, program, settings, bootstrap)
+    return (
+        Directory(HOME, "700", OWNER),
+        Directory(CONFIG),
+        program,
+        place.program("etcdctl"),
+        place.program("etcdutl"),
+        settings,
+        bootstrap,
+        *install(unit),
+    )
+
+
+def _unit(place: Place, program: Binary, settings: File, bootstrap: File) -> Unit:
+    return Unit(
         "etcd",
         "etcd, the store of the control plane",
         Tier.ETCD,
@@ -73,16 +87,6 @@ def etcd(place: Place) -> tuple[Resource, ...]:
             *place.kept(KeptName.ETCD_CERTIFICATE, KeptName.ETCD_PEER_CERTIFICATE),
         ),
         rereads=(bootstrap, *(place.certificates[name] for name in PAIRS)),
-    )
-    return (
-        Directory(HOME, "700", OWNER),
-        Directory(CONFIG),
-        program,
-        place.program("etcdctl"),
-        place.program("etcdutl"),
-        settings,
-        bootstrap,
-        *install(unit),
     )
 
 

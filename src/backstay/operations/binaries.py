@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from backstay.errors import ArtefactError
-from backstay.fleet.artefacts.computer import architecture
 from backstay.fleet.artefacts.fetch import fetch
-from backstay.fleet.artefacts.pins import Pins
+from backstay.fleet.artefacts.foresight import foresee
 from backstay.fleet.artefacts.sources import Sources, sources_of
-from backstay.fleet.artefacts.table import catalogue
+from backstay.fleet.artefacts.table import artefact_names, release_of
 from backstay.fleet.events import Listener
 from backstay.fleet.store import Store
 from backstay.resources.content import Artefact
@@ -32,14 +30,15 @@ async def binaries(
 async def foreseen(
     spec: ClusterSpec, *, config: Path | None, tell: Listener
 ) -> Mapping[str, Artefact]:
-    """Return every artefact by name without building anything, as far as digests are known."""
-    sources = _sources(spec, config)
-    lock = sources.lock_file or sources.places.pins
-    pins = Pins(lock, f"linux/{architecture()}", spec.kubernetes).read()
-    try:
-        return catalogue(spec.kubernetes, pinned={name: pin.digest for name, pin in pins.items()})
-    except ArtefactError:
-        return (await binaries(spec, config=config, tell=tell))[0]
+    """Return every artefact by name, without fetching or building where that is certain before.
+
+    Certain are pins, and the shipped table where it says what the sources give. Otherwise they are
+    fetched or built once, and pinned: a saved plan must name the very files of its apply.
+    """
+    known = await foresee(spec.kubernetes, sources=_sources(spec, config))
+    if known.keys() >= set(artefact_names(release_of(spec.kubernetes))):
+        return known
+    return (await binaries(spec, config=config, tell=tell))[0]
 
 
 def _sources(spec: ClusterSpec, config: Path | None) -> Sources:

@@ -14,6 +14,8 @@ from backstay.spec.model import ClusterSpec, Host, Role
 SKEW_SECONDS = 2.0
 NEEDED_FREE_KILOBYTES = 2 * 1024 * 1024
 OLDEST_SYSTEMD = 247
+ARCHITECTURE = "x86_64"
+"""Of the binaries, which are known by digest (fleet/artefacts)."""
 
 # Which unit of ours may hold which port: a port that another program holds is a problem.
 _PORTS: Mapping[str, tuple[tuple[int, str], ...]] = {
@@ -118,6 +120,9 @@ def _system(host: Host, survey: Facts) -> Iterator[Problem]:
     name = host.name
     if survey.get("uid") != "0":
         yield Problem("not-root", name, "the SSH user is not root and sudo gives no root", "sudo")
+    if survey.get("architecture", ARCHITECTURE) != ARCHITECTURE:
+        what = f"its architecture is {survey['architecture']}; binaries are {ARCHITECTURE}"
+        yield Problem("architecture", name, what, "take another machine out of cluster.yaml")
     if survey.get("etc_writable") != "yes":
         yield Problem("etc-read-only", name, "/etc cannot be written", "mount -o remount,rw /")
     if survey.get("hostname") != name:
@@ -164,7 +169,7 @@ def _leftovers(host: Host, seen: HostSeen, cluster: str) -> Iterator[Problem]:
         yield Problem(
             "other-cluster",
             host.name,
-            f"it belongs to the cluster {theirs[:60]!r}, not to {cluster[:60]!r}",
+            f"it belongs to the cluster {theirs[:60]!r}, not to {cluster[:60].strip()!r}",
             "use another machine, or wipe this one",
         )
     elif left and not theirs:

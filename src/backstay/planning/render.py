@@ -66,7 +66,7 @@ def totals(plan: Plan) -> Totals:
 def text(plan: Plan, *, spec: ClusterSpec, look: Look = PLAIN) -> str:
     """Return the plan for people; ends with a newline."""
     if plan.is_empty:
-        return "\n".join((*_notes(plan, look), _nothing(spec, look), ""))
+        return "\n".join((*_notes(plan, look), _nothing(plan, spec, look), ""))
     parts = (
         *_host_lines(_rows_by_host(plan, look), look),
         "",
@@ -80,7 +80,10 @@ def text(plan: Plan, *, spec: ClusterSpec, look: Look = PLAIN) -> str:
     return "\n".join(parts)
 
 
-def _nothing(spec: ClusterSpec, look: Look) -> str:
+def _nothing(plan: Plan, spec: ClusterSpec, look: Look) -> str:
+    if plan.notes:
+        said = "No changes as far as could be seen; the notes above say what could not."
+        return look.paint(Tone.WARNING, said)
     count = len(spec.hosts)
     said = f"No changes: {several('host', count)} as cluster.yaml wishes."
     return look.paint(Tone.GOOD, said)

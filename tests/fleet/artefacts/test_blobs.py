@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backstay.fleet.artefacts.blobs import WrongDigestError, admit, blob, scratch
+from backstay.fleet.artefacts.blobs import WrongDigestError, admit, blob
 from backstay.fleet.artefacts.places import Places
 from backstay.resources.content import Artefact
 
@@ -74,16 +74,3 @@ def test_the_same_file_may_come_twice(places: Places) -> None:
     for _ in range(2):
         found = admit(places, arrived(places), name="etcd", expected=DIGEST, origin="somewhere")
     assert blob(places, found).read_bytes() == CONTENT
-
-
-def test_scratch_folders_go_away(places: Places) -> None:
-    """Also when what used them failed."""
-
-    def fail() -> None:
-        with scratch(places, "test") as folder:
-            (folder / "half").write_bytes(CONTENT)
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        fail()
-    assert list(places.partial.iterdir()) == []

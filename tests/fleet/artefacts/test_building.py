@@ -12,16 +12,16 @@ from pathlib import Path
 import pytest
 
 from backstay.errors import ArtefactError
+from backstay.fleet.artefacts import space
 from backstay.fleet.artefacts.blobs import WrongDigestError, blob
 from backstay.fleet.artefacts.build import Builder, build_arguments
 from backstay.fleet.artefacts.building import Building
 from backstay.fleet.artefacts.busy import alone
-from backstay.fleet.artefacts.golang import environment
 from backstay.fleet.artefacts.modules import ModuleSet, module_sets
 from backstay.fleet.artefacts.pins import Pin
 from backstay.fleet.artefacts.places import Places
 from backstay.fleet.artefacts.sources import Expectations, Supplied
-from backstay.fleet.artefacts.space import check_space, clean_build_caches, tree_bytes
+from backstay.fleet.artefacts.space import still_needed
 from backstay.fleet.artefacts.table import Table, release_of
 from backstay.fleet.events import Event, Note, nobody
 from backstay.spec.model import ArtefactSource
@@ -202,39 +202,6 @@ async def test_a_runc_of_another_compiler_is_explained(places: Places, go: FakeG
     assert go.calls == []
 
 
-def test_too_little_disk_is_seen_before_the_build(places: Places) -> None:
-    """The error says how much is needed, how much is there, and what can be done."""
-    huge = replace(module_set("kubernetes"), cache_bytes=10**18)
-    with pytest.raises(ArtefactError, match="too little disk space") as caught:
-        check_space(places, [huge])
-    assert "1000000002.0 GB are needed" in str(caught.value)
-    assert "XDG_CACHE_HOME" in str(caught.value)
-
-
-def test_what_the_caches_hold_is_not_needed_again(places: Places) -> None:
-    """An interrupted build asks only for the rest."""
-    places.module_cache.mkdir(parents=True)
-    with (places.module_cache / "module").open("wb") as stream:
-        stream.truncate(10**12)
-    check_space(places, [replace(module_set("kubernetes"), cache_bytes=10**12)])
-
-
-def test_cleaning_removes_what_only_builds_need(places: Places) -> None:
-    """Also folders that Go made read-only; the artefacts stay."""
-    module = places.module_cache / "example.test" / "module@v1"
-    module.mkdir(parents=True)
-    (module / "source.go").write_bytes(b"12345")
-    module.chmod(0o555)
-    artefact = places.blobs / "ab" / "etcd"
-    artefact.parent.mkdir(parents=True)
-    artefact.write_bytes(b"kept")
-    assert clean_build_caches(places) == 5
-    assert not places.module_cache.exists()
-    assert artefact.read_bytes() == b"kept"
-    assert clean_build_caches(places) == 0
-    assert tree_bytes(places.root) == 4
-
-
 @pytest.mark.parametrize("modules", module_sets(RELEASE), ids=lambda one: one.name)
 def test_nothing_of_this_computer_gets_into_the_bytes(modules: ModuleSet, tmp_path: Path) -> None:
     """Paths are trimmed, and neither version control nor a build id is recorded."""
@@ -245,30 +212,55 @@ def test_nothing_of_this_computer_gets_into_the_bytes(modules: ModuleSet, tmp_pa
     assert str(Path.home()) not in " ".join(arguments)
 
 
-def test_what_steers_the_compiler_is_not_taken_from_the_user(places: Places) -> None:
-    """Where modules come from stays their choice, because go.sum proves them."""
-    theirs = {
-        "PATH": "/bin",
-        "GOPROXY": "https://proxy.example.test",
-        "GOFLAGS": "-race",
-        "GOAMD64": "v3",
-        "GOEXPERIMENT": "something",
-        "CGO_CFLAGS": "-march=native",
-        "GOTOOLCHAIN": "auto",
-    }
-    seen = environment(places, theirs)
-    assert seen["PATH"] == "/bin"
-    assert seen["GOPROXY"] == "https://proxy.example.test"
-    assert seen["GOFLAGS"] == "-mod=readonly"
-    assert (seen["GOAMD64"], seen["GOTOOLCHAIN"]) == ("v1", "local")
-    assert not {"GOEXPERIMENT", "CGO_CFLAGS"} & seen.keys()
-
-
 async def test_only_what_needs_c_gets_c(places: Places, go: FakeGo) -> None:
     """A program without C runs on a machine with any libc."""
-    builder = Builder(places=places, go=go.program, tell=nobody)
+    builder = Builder(places=places, go=go.program, tell=nobody, base=os.environ)
     await builder.build(module_set("etcd"), expected={})
     assert go.environment["CGO_ENABLED"] == "0"
     assert go.environment["GOENV"] == "off"
     await builder.build(module_set("runc"), expected={})
     assert go.environment["CGO_ENABLED"] == "1"
+
+
+async def test_the_proxy_that_go_was_told_of_is_used(
+    places: Places, go: FakeGo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The build reads no file of settings; what one says of the proxy is handed over."""
+    theirs = tmp_path / "bin" / "go"
+    theirs.parent.mkdir()
+    theirs.write_text("""#!/bin/sh\necho '{"GOPROXY": "https://proxy.example.test"}'\n""")
+    theirs.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{theirs.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("CPATH", "/somewhere/else")
+    await built(building(places), dict.fromkeys(ETCD))
+    assert go.environment["GOPROXY"] == "https://proxy.example.test"
+    assert "CPATH" not in go.environment
+
+
+async def test_too_little_disk_stops_before_the_compiler(
+    places: Places, go: FakeGo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing was compiled when the reader is told."""
+    monkeypatch.setattr(space, "OUTPUT_BYTES", 10**18)
+    with pytest.raises(ArtefactError, match="too little disk space"):
+        await built(building(places), dict.fromkeys(ETCD))
+    assert go.calls == []
+
+
+async def test_an_interrupted_set_needs_only_the_rest(places: Places, go: FakeGo) -> None:
+    """What it brought into the caches before it failed is known by the next run."""
+    etcd = module_set("etcd")
+    go.set("fail")
+    with pytest.raises(ArtefactError, match="undefined"):
+        await built(building(places), dict.fromkeys(ETCD))
+    fill(places, 50_000_000)
+    assert still_needed(places, [etcd]) <= etcd.cache_bytes - 50_000_000
+    go.unset("fail")
+    await built(building(places), dict.fromkeys(ETCD))
+    assert still_needed(places, [etcd]) == etcd.cache_bytes
+
+
+def fill(places: Places, size: int) -> None:
+    """Let the build cache hold so much."""
+    places.build_cache.mkdir(parents=True, exist_ok=True)
+    (places.build_cache / "object").write_bytes(bytes(size))

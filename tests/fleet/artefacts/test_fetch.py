@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tarfile
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
@@ -12,9 +13,11 @@ from pathlib import Path
 import pytest
 
 from backstay.errors import ArtefactError
+from backstay.fleet.artefacts import stamps
 from backstay.fleet.artefacts.blobs import WrongDigestError, blob
 from backstay.fleet.artefacts.computer import architecture
-from backstay.fleet.artefacts.fetch import fetch, foresee
+from backstay.fleet.artefacts.fetch import fetch
+from backstay.fleet.artefacts.foresight import foresee
 from backstay.fleet.artefacts.pins import Pin, Pins
 from backstay.fleet.artefacts.places import Places
 from backstay.fleet.artefacts.releases import ReleaseHosts, downloads
@@ -135,6 +138,52 @@ async def test_a_filled_cache_asks_nobody(sources: Sources, site: Site) -> None:
     assert site.asked == []
 
 
+async def test_a_damaged_file_in_the_cache_is_refused(sources: Sources, site: Site) -> None:
+    """Cut short by a full disk or changed by somebody: it is set aside, and the run stops.
+
+    The next run fetches it anew, against the pin.
+    """
+    found = await fetch(VERSION, sources=official(sources, site))
+    path = blob(sources.places, found["kubelet"])
+    path.write_bytes(b"kub")
+    site.asked.clear()
+    with pytest.raises(WrongDigestError, match="kubelet is not the file it should be") as caught:
+        await fetch(VERSION, sources=official(sources, site))
+    aside = sources.places.quarantine / sha256(b"kub").hexdigest() / "kubelet"
+    assert aside.read_bytes() == b"kub"
+    assert aside.stat().st_mode & 0o111 == 0
+    assert str(path) in str(caught.value)
+    assert "run again" in str(caught.value)
+    assert site.asked == []
+    assert await fetch(VERSION, sources=official(sources, site)) == found
+    assert path.read_bytes() == b"kubelet"
+    assert [one.rpartition("/")[2] for one in site.asked] == ["kubelet"]
+
+
+async def test_a_damage_that_leaves_size_and_time_is_seen(sources: Sources, site: Site) -> None:
+    """Whoever sets the time of modification back does not set back that of the change."""
+    found = await fetch(VERSION, sources=official(sources, site))
+    path = blob(sources.places, found["kubelet"])
+    before = path.stat()
+    path.write_bytes(b"tebeluk")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    with pytest.raises(WrongDigestError, match="kubelet"):
+        await fetch(VERSION, sources=official(sources, site))
+
+
+async def test_a_filled_cache_is_not_hashed_again(
+    sources: Sources, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even once more after the run that filled it."""
+    found = await fetch(VERSION, sources=official(sources, site))
+
+    def refuse(path: Path) -> str:
+        raise AssertionError(path)
+
+    monkeypatch.setattr(stamps, "sha256_of", refuse)
+    assert await fetch(VERSION, sources=official(sources, site)) == found
+
+
 async def test_redirects_are_followed(sources: Sources, site: Site) -> None:
     """Release pages send downloads elsewhere."""
     path = next(path for path in site.files if path.endswith("/kubelet"))
@@ -243,6 +292,26 @@ async def test_a_wrong_digest_is_not_passed_over(sources: Sources) -> None:
             await fetch(VERSION, sources=both)
 
 
+async def test_an_interrupted_mirror_is_asked_only_for_the_rest(sources: Sources) -> None:
+    """What arrived whole stays; what broke off is fetched again from its beginning."""
+    everything_pinned(sources)
+    with serve({f"/{digest(name)}/{name}": content(name) for name in NAMES}) as site:
+        broken = f"/{digest(NAMES[5])}/{NAMES[5]}"
+        site.cut_short.add(broken)
+        mirror = Sources(
+            order=(ArtefactSource.MIRROR,),
+            mirror=site.address,
+            lock_file=sources.lock_file,
+            places=sources.places,
+        )
+        with pytest.raises(ArtefactError, match="could not be fetched"):
+            await fetch(VERSION, sources=mirror)
+        site.cut_short.clear()
+        site.asked.clear()
+        assert len(await fetch(VERSION, sources=mirror)) == len(NAMES)
+    assert {path.rpartition("/")[2] for path in site.asked} == set(NAMES[5:])
+
+
 async def test_what_no_source_has_is_named(sources: Sources) -> None:
     """The error lists what is missing and who was asked."""
     everything_pinned(sources)
@@ -280,6 +349,15 @@ async def test_building_fills_what_is_missing(sources: Sources) -> None:
     assert found["etcd"].digest == etcd.digest
 
 
+async def test_leftovers_of_killed_runs_are_removed(sources: Sources, site: Site) -> None:
+    """Before anything is fetched or built; a run that has nothing to do does not look."""
+    left = sources.places.partial / "kubernetes-abcdefgh"
+    left.mkdir(parents=True)
+    (left / "half").touch()
+    await fetch(VERSION, sources=official(sources, site))
+    assert list(sources.places.partial.iterdir()) == []
+
+
 async def test_a_cache_that_cannot_be_written_is_an_error(sources: Sources) -> None:
     """A full disk, or no rights, is told like any other failure."""
     everything_pinned(sources)
@@ -295,21 +373,21 @@ async def test_a_cache_that_cannot_be_written_is_an_error(sources: Sources) -> N
         await fetch(VERSION, sources=only)
 
 
-def test_what_will_be_fetched_is_foreseen(sources: Sources) -> None:
-    """Pins go before the shipped table, and nothing is touched."""
-    build = Sources(lock_file=sources.lock_file, places=sources.places)
-    shipped = {**catalogue(VERSION), "pause.tar": Artefact("pause.tar", OURS.digest)}
-    if architecture() == "amd64":
-        assert foresee(VERSION, sources=build) == shipped
+@pytest.mark.parametrize("machine", ["aarch64", "arm64", "riscv64", "i686", ""])
+async def test_another_architecture_is_refused(
+    sources: Sources, site: Site, monkeypatch: pytest.MonkeyPatch, machine: str
+) -> None:
+    """Before anything is asked for, fetched or built; also where a plan only needs digests."""
+    monkeypatch.setattr("platform.machine", lambda: machine)
+    with pytest.raises(ArtefactError, match="x86_64") as caught:
+        await fetch(VERSION, sources=official(sources, site))
+    assert machine in str(caught.value)
+    with pytest.raises(ArtefactError, match="x86_64"):
+        await foresee(VERSION, sources=sources)
+    with pytest.raises(ArtefactError, match="x86_64"):
+        catalogue(VERSION)
+    assert site.asked == []
     assert not sources.places.root.exists()
-
-
-def test_a_release_nobody_used_yet_is_not_foreseen(sources: Sources) -> None:
-    """Its digest is whatever the first download brings."""
-    only = Sources(
-        order=(ArtefactSource.RELEASE,), lock_file=sources.lock_file, places=sources.places
-    )
-    assert foresee(VERSION, sources=only) == {}
 
 
 def test_everything_but_our_pause_is_published() -> None:

@@ -4,7 +4,8 @@
 """
 
 from backstay.fleet.artefacts.blobs import WrongDigestError, blob
-from backstay.fleet.artefacts.fetch import fetch, foresee
+from backstay.fleet.artefacts.fetch import fetch
+from backstay.fleet.artefacts.foresight import foresee
 from backstay.fleet.artefacts.places import Places, blobs_folder, default_places
 from backstay.fleet.artefacts.sources import Sources, sources_of
 from backstay.fleet.artefacts.space import clean_build_caches

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -12,14 +11,16 @@ from importlib.resources import as_file, files
 from pathlib import Path
 
 from backstay.errors import ArtefactError
-from backstay.fleet.artefacts.blobs import admit, scratch
+from backstay.fleet.artefacts.blobs import admit
 from backstay.fleet.artefacts.computer import architecture
-from backstay.fleet.artefacts.golang import environment
+from backstay.fleet.artefacts.environment import environment
 from backstay.fleet.artefacts.heartbeat import heartbeat
 from backstay.fleet.artefacts.modules import ModuleSet
 from backstay.fleet.artefacts.oci import pack
 from backstay.fleet.artefacts.places import Places
 from backstay.fleet.artefacts.programs import run
+from backstay.fleet.artefacts.scratch import scratch
+from backstay.fleet.artefacts.space import begin, finish
 from backstay.fleet.events import Listener, Note
 from backstay.resources.content import Artefact
 
@@ -29,11 +30,12 @@ LINK_FLAGS = ("-s", "-w", "-buildid=")
 
 @dataclass(frozen=True, slots=True)
 class Builder:
-    """Builds with one Go into one cache."""
+    """Builds with one Go into one cache; of the environment `base` only ways to modules count."""
 
     places: Places
     go: Path
     tell: Listener
+    base: Mapping[str, str]
 
     async def build(
         self, modules: ModuleSet, *, expected: Mapping[str, str | None]
@@ -45,9 +47,11 @@ class Builder:
         """
         started = time.monotonic()
         self.tell(Note(f"building {modules.name}: {', '.join(modules.names)}"))
+        await asyncio.to_thread(begin, self.places, modules)
         with scratch(self.places, modules.name) as folder:
             outputs = await self._compile(modules, folder)
             made = await asyncio.to_thread(self._admit_all, modules, outputs, expected)
+        finish(self.places)
         seconds = time.monotonic() - started
         self.tell(Note(f"built {modules.name} in {seconds:.0f} s"))
         return made
@@ -61,7 +65,7 @@ class Builder:
         said: list[str] = []
         argv = (str(self.go), *build_arguments(modules, outputs))
         # The linker writes gigabytes: not into a /tmp that may be memory.
-        seen = environment(self.places, os.environ) | modules.environment | {"GOTMPDIR": str(work)}
+        seen = environment(self.places, self.base) | modules.environment | {"GOTMPDIR": str(work)}
         async with heartbeat(self.tell, lambda: _progress(modules.name, said)):
             outcome = await run(argv, folder=source, environment=seen, heard=said.append)
         if outcome.status != 0:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 
 from backstay.errors import ArtefactError
-from backstay.fleet.artefacts.blobs import blob
+from backstay.fleet.artefacts.blobs import cached
 from backstay.fleet.artefacts.build import Builder
 from backstay.fleet.artefacts.busy import alone
 from backstay.fleet.artefacts.compiler import c_toolchain
+from backstay.fleet.artefacts.environment import user_choices
 from backstay.fleet.artefacts.golang import go_program
 from backstay.fleet.artefacts.modules import ModuleSet, module_sets
 from backstay.fleet.artefacts.places import Places
@@ -50,7 +52,8 @@ class Building:
         todo = [job.modules for job in jobs if not job.done(self.places)]
         await asyncio.to_thread(check_space, self.places, todo)
         go = await go_program(self.places, self.release.go, tell=self.tell)
-        builder = Builder(places=self.places, go=go, tell=self.tell)
+        base = os.environ | await user_choices(go, os.environ)
+        builder = Builder(places=self.places, go=go, tell=self.tell, base=base)
         for job in jobs:
             if job.done(self.places):
                 results = job.found()
@@ -93,10 +96,8 @@ class Job:
 
     def done(self, places: Places) -> bool:
         """Tell whether everything of it is in the cache, by ourselves or by another run."""
-        return all(
-            digest is not None and blob(places, Artefact(name, digest)).is_file()
-            for name, digest in self.expected.items()
-        )
+        known = [Artefact(name, digest) for name, digest in self.expected.items() if digest]
+        return len(known) == len(self.expected) == len(cached(places, known))
 
     def found(self) -> list[Supplied]:
         """Return what is there already."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import IO
 
 from backstay.fleet.artefacts.heartbeat import heartbeat
@@ -26,6 +26,13 @@ async def alone(places: Places, *, tell: Listener) -> AsyncIterator[None]:
                 while not _take(stream):  # noqa: ASYNC110 - the kernel tells nobody
                     await asyncio.sleep(POLL_SECONDS)
         yield
+
+
+@contextmanager
+def unless_busy(places: Places) -> Iterator[bool]:
+    """Keep others from building meanwhile; False, at once, when somebody builds already."""
+    with places.busy.open("a") as stream:
+        yield _take(stream)
 
 
 def _take(stream: IO[str]) -> bool:

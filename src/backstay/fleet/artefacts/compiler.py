@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 
 from backstay.errors import ArtefactError
-from backstay.fleet.artefacts.blobs import sha256_of
+from backstay.fleet.artefacts.environment import closed
 from backstay.fleet.artefacts.programs import run
+from backstay.fleet.artefacts.stamps import sha256_of
 
 APT_LINE = "apt-get install --yes gcc libc6-dev libseccomp-dev pkg-config"
 
@@ -42,12 +43,12 @@ async def c_toolchain() -> str:
 
 async def _library(name: str) -> Path | None:
     # gcc prints the bare name when it knows no such file.
-    outcome = await run(("gcc", f"-print-file-name={name}"))
+    outcome = await run(("gcc", f"-print-file-name={name}"), environment=closed(os.environ))
     path = Path(outcome.tail.strip())
     return path if path.is_absolute() else None
 
 
 async def _first_line(program: str) -> str:
     lines: list[str] = []
-    await run((program, "--version"), environment={**os.environ, "LC_ALL": "C"}, heard=lines.append)
+    await run((program, "--version"), environment=closed(os.environ), heard=lines.append)
     return lines[0] if lines else f"{program} of unknown version"

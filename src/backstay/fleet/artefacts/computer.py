@@ -6,16 +6,19 @@ import platform
 
 from backstay.errors import ArtefactError
 
-ARCHITECTURES = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+NAMES_OF_AMD64 = ("x86_64", "amd64")
+"""As Linux says, and as others do."""
 
 
 def architecture() -> str:
-    """Return GOARCH of this computer; ArtefactError when nothing is built for it."""
-    machine = platform.machine().lower()
-    if machine not in ARCHITECTURES:
+    """Return GOARCH of this computer; ArtefactError when it is not the one we have binaries for."""
+    machine = platform.machine()
+    if machine.lower() not in NAMES_OF_AMD64:
         raise ArtefactError(
-            f"there are no binaries for {machine} computers",
+            "backstay has binaries for x86_64 computers only",
             where="this computer",
-            next_move="run backstay on amd64 or arm64",
+            why=f"it is {machine or 'of unknown architecture'}; digests are known, and builds were"
+            " tried, on linux/amd64 only",
+            next_move="run backstay on an x86_64 computer",
         )
-    return ARCHITECTURES[machine]
+    return "amd64"

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backstay.errors import ArtefactError
-from backstay.fleet.artefacts.blobs import admit, scratch
+from backstay.fleet.artefacts.blobs import admit
 from backstay.fleet.artefacts.places import Places
+from backstay.fleet.artefacts.scratch import scratch
 from backstay.fleet.artefacts.sources import Supplied
 from backstay.fleet.artefacts.web import client, download
 from backstay.fleet.events import Listener, Note

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import aclosing
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
 from backstay.errors import ArtefactError
-from backstay.fleet.artefacts.blobs import WrongDigestError, blob
+from backstay.fleet.artefacts.blobs import WrongDigestError, cached
 from backstay.fleet.artefacts.building import Building
 from backstay.fleet.artefacts.computer import architecture
 from backstay.fleet.artefacts.copies import Bundle, Mirror
+from backstay.fleet.artefacts.expectations import expectations_of, pins_of
 from backstay.fleet.artefacts.pins import Pin, Pins
 from backstay.fleet.artefacts.places import Places
 from backstay.fleet.artefacts.published import Releases
 from backstay.fleet.artefacts.releases import downloads
+from backstay.fleet.artefacts.scratch import tidy
 from backstay.fleet.artefacts.sources import Expectations, Sources, Supplier
-from backstay.fleet.artefacts.table import artefact_names, release_of, shipped_table
-from backstay.fleet.events import Listener, nobody
+from backstay.fleet.artefacts.stamps import unverified
+from backstay.fleet.artefacts.table import artefact_names, release_of
+from backstay.fleet.events import Listener, Note, nobody
 from backstay.resources.content import Artefact
 from backstay.spec.model import ArtefactSource
 from backstay.spec.versions import Release
@@ -31,13 +35,14 @@ async def fetch(
 ) -> Mapping[str, Artefact]:
     """Return every artefact of a Kubernetes version, by name; all of them are in the cache.
 
-    What is cached already costs nothing. Raises WrongDigestError, an ArtefactError, when a source
-    gave other bytes than expected, and ArtefactError when no source could.
+    What is cached already, and was verified, costs nothing. Raises WrongDigestError, an
+    ArtefactError, when a source gave other bytes than expected or a file of the cache is damaged,
+    and ArtefactError when no source could.
     """
     release = release_of(kubernetes_version)
     names = artefact_names(release)
-    pins = _pins(release, sources)
-    expectations = _expectations(release, pins)
+    pins = pins_of(release, sources)
+    expectations = expectations_of(release, pins)
     have: dict[str, Artefact] = {}
     failures: list[ArtefactError] = []
     for source in sources.order:
@@ -46,55 +51,33 @@ async def fetch(
             for name in names
             if name not in have and expectations.possible(source, name)
         }
-        have |= _cached(sources.places, wanted)
-        rest = {name: digest for name, digest in wanted.items() if name not in have}
-        if rest:
-            supplier = _supplier(source, release, sources, expectations, tell)
-            try:
-                await _take_all(supplier, rest, source=source, pins=pins, have=have)
-            except WrongDigestError:
-                raise
-            except ArtefactError as error:
-                failures.append(error)
-            except OSError as error:
-                raise _unwritable(sources.places, error) from error
+        with _usable(sources.places):
+            have |= await _cached(sources.places, wanted, tell=tell)
+            rest = {name: digest for name, digest in wanted.items() if name not in have}
+            if rest:
+                await asyncio.to_thread(tidy, sources.places)
+                supplier = _supplier(source, release, sources, expectations, tell)
+                try:
+                    await _take_all(supplier, rest, source=source, pins=pins, have=have)
+                except WrongDigestError:
+                    raise
+                except ArtefactError as error:
+                    failures.append(error)
     _check_complete(names, have, failures, sources)
     return {name: have[name] for name in names}
 
 
-def _unwritable(places: Places, error: OSError) -> ArtefactError:
-    return ArtefactError(
-        "the cache of artefacts cannot be used",
-        where=error.filename or str(places.root),
-        why=error.strerror or str(error),
-        next_move=f"make room or set rights in {places.root}, or set XDG_CACHE_HOME",
-    )
-
-
-def foresee(kubernetes_version: str, *, sources: Sources) -> Mapping[str, Artefact]:
-    """Return what `fetch` would, as far as digests are known; unknown ones are left out.
-
-    Only the lock file is read. A digest that depends on this computer's C toolchain, and that is
-    not pinned, is that of the toolchain we release with.
-    """
-    release = release_of(kubernetes_version)
-    expectations = _expectations(release, _pins(release, sources))
-    foreseen = {}
-    for name in artefact_names(release):
-        able = [source for source in sources.order if expectations.possible(source, name)]
-        digest = expectations.digest(able[0], name) if able else None
-        if digest is not None:
-            foreseen[name] = Artefact(name, digest)
-    return foreseen
-
-
-def _pins(release: Release, sources: Sources) -> Pins:
-    path = sources.lock_file or sources.places.pins
-    return Pins(path, f"linux/{architecture()}", release.kubernetes)
-
-
-def _expectations(release: Release, pins: Pins) -> Expectations:
-    return Expectations(pins.read(), shipped_table(release, platform=pins.platform))
+@contextmanager
+def _usable(places: Places) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArtefactError(
+            "the cache of artefacts cannot be used",
+            where=error.filename or str(places.root),
+            why=error.strerror or str(error),
+            next_move=f"make room or set rights in {places.root}, or set XDG_CACHE_HOME",
+        ) from error
 
 
 async def _take_all(
@@ -113,9 +96,15 @@ async def _take_all(
             have[artefact.name] = artefact
 
 
-def _cached(places: Places, wanted: Mapping[str, str | None]) -> dict[str, Artefact]:
+async def _cached(
+    places: Places, wanted: Mapping[str, str | None], *, tell: Listener
+) -> dict[str, Artefact]:
     known = {name: Artefact(name, digest) for name, digest in wanted.items() if digest}
-    return {name: one for name, one in known.items() if blob(places, one).is_file()}
+    if fresh := unverified(places, known.values()):
+        names = ", ".join(one.name for one in fresh)
+        tell(Note(f"verifying what is in the cache: {names}"))
+    there = await asyncio.to_thread(cached, places, known.values())
+    return {name: one for name, one in known.items() if one in there}
 
 
 def _supplier(

@@ -5,39 +5,14 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from backstay.errors import ArtefactError
-from backstay.fleet.artefacts.blobs import scratch
 from backstay.fleet.artefacts.places import Places
 from backstay.fleet.artefacts.programs import Outcome, run
+from backstay.fleet.artefacts.scratch import scratch
 from backstay.fleet.events import Listener, Note
-
-
-def environment(places: Places, base: Mapping[str, str]) -> dict[str, str]:
-    """Return what a build sees: our caches, and nothing of the user's that changes bytes.
-
-    Where modules come from (GOPROXY and its relatives) stays the user's choice: go.sum proves
-    them. Everything that steers the compiler is dropped.
-    """
-    kept = ("GOPROXY", "GONOPROXY", "GOSUMDB", "GONOSUMDB", "GOPRIVATE", "GOINSECURE")
-    clean = {
-        name: value
-        for name, value in base.items()
-        if name in kept or not name.startswith(("GO", "CGO_"))
-    }
-    return clean | {
-        "GOENV": "off",
-        "GOTOOLCHAIN": "local",
-        "GOWORK": "off",
-        "GOFLAGS": "-mod=readonly",
-        "GOMODCACHE": str(places.module_cache),
-        "GOCACHE": str(places.build_cache),
-        "GOOS": "linux",
-        "GOAMD64": "v1",
-    }
 
 
 async def go_program(places: Places, version: str, *, tell: Listener) -> Path:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
+from backstay.resources.content import Artefact
+
 
 @dataclass(frozen=True, slots=True)
 class Places:
@@ -18,6 +20,15 @@ class Places:
     def blobs(self) -> Path:
         """Checked artefacts: `<sha256>/<name>`."""
         return self.root / "blobs"
+
+    def blob(self, artefact: Artefact) -> Path:
+        """Return where the artefact is, or would be."""
+        return self.blobs / artefact.digest / artefact.name
+
+    @property
+    def stamps(self) -> Path:
+        """What was verified, one line per artefact; see `stamps.py`."""
+        return self.root / "verified"
 
     @property
     def quarantine(self) -> Path:
@@ -43,6 +54,11 @@ class Places:
     def build_cache(self) -> Path:
         """GOCACHE of our builds; what an interrupted build had done is found here again."""
         return self.root / "go" / "build"
+
+    @property
+    def begun(self) -> Path:
+        """Which set is being built, or was interrupted, and how large the caches were before."""
+        return self.root / "go" / "begun.json"
 
     @property
     def busy(self) -> Path:

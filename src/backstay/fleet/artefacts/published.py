@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from backstay.errors import ArtefactError
-from backstay.fleet.artefacts.blobs import admit, scratch
+from backstay.fleet.artefacts.blobs import admit
 from backstay.fleet.artefacts.computer import architecture
 from backstay.fleet.artefacts.oci import pack
 from backstay.fleet.artefacts.places import Places
 from backstay.fleet.artefacts.releases import Download
+from backstay.fleet.artefacts.scratch import scratch
 from backstay.fleet.artefacts.sources import Supplied
 from backstay.fleet.artefacts.web import CHUNK_BYTES, client, download
 from backstay.fleet.events import Listener, Note

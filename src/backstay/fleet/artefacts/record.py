@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from backstay.fleet.artefacts.blobs import scratch
 from backstay.fleet.artefacts.fetch import fetch
 from backstay.fleet.artefacts.modules import module_sets
 from backstay.fleet.artefacts.pins import Pin, Pins
+from backstay.fleet.artefacts.scratch import scratch
 from backstay.fleet.artefacts.sources import Sources
 from backstay.fleet.artefacts.table import DOCUMENT, PLATFORM, release_of, shipped_document
 from backstay.fleet.events import Listener

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -10,18 +11,19 @@ from pathlib import Path
 from backstay.errors import ArtefactError
 from backstay.fleet.artefacts.modules import ModuleSet
 from backstay.fleet.artefacts.places import Places
+from backstay.fleet.artefacts.scratch import remove_tree, tidy
 
 OUTPUT_BYTES = 2_000_000_000
 """The programs themselves, the toolchain, and what the linker writes meanwhile."""
 
 
-def check_space(places: Places, sets: Sequence[ModuleSet]) -> None:
-    """Raise ArtefactError when the cache's file system is too small to build these sets.
+BLOCK_BYTES = 512
+"""The unit of st_blocks, whatever the file system's own is."""
 
-    What the caches hold already is counted: an interrupted build needs only the rest.
-    """
-    cached = tree_bytes(places.module_cache) + tree_bytes(places.build_cache)
-    needed = max(0, sum(one.cache_bytes for one in sets) - cached) + OUTPUT_BYTES
+
+def check_space(places: Places, sets: Sequence[ModuleSet]) -> None:
+    """Raise ArtefactError when the cache's file system is too small to build these sets."""
+    needed = still_needed(places, sets) + OUTPUT_BYTES
     places.root.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(places.root).free
     if free < needed:
@@ -29,9 +31,49 @@ def check_space(places: Places, sets: Sequence[ModuleSet]) -> None:
             "there is too little disk space to build the binaries",
             where=str(places.root),
             why=f"{gigabytes(free)} are free, {gigabytes(needed)} are needed for modules, build"
-            f" cache and programs beside the {gigabytes(cached)} that the caches hold already",
+            f" cache and programs of {', '.join(one.name for one in sets)}",
             next_move="free some, or set XDG_CACHE_HOME to a larger disk",
         )
+
+
+def still_needed(places: Places, sets: Sequence[ModuleSet]) -> int:
+    """Return the bytes that these sets will add to the caches.
+
+    A set that was interrupted needs only the rest: what the caches grew by since it began is its
+    own. Whatever else they hold may be of other versions, and is not counted.
+    """
+    return sum(max(0, one.cache_bytes - _brought(places, one)) for one in sets)
+
+
+def begin(places: Places, modules: ModuleSet) -> None:
+    """Write down that a set is being built now, unless it was interrupted and goes on."""
+    if _size_before(places, modules) is None:
+        places.begun.parent.mkdir(parents=True, exist_ok=True)
+        note = {"folder": modules.folder, "bytes": _cached_bytes(places)}
+        places.begun.write_text(json.dumps(note) + "\n")
+
+
+def finish(places: Places) -> None:
+    """Forget the set that was being built."""
+    places.begun.unlink(missing_ok=True)
+
+
+def _brought(places: Places, modules: ModuleSet) -> int:
+    before = _size_before(places, modules)
+    return 0 if before is None else max(0, _cached_bytes(places) - before)
+
+
+def _size_before(places: Places, modules: ModuleSet) -> int | None:
+    try:
+        note = json.loads(places.begun.read_text())
+        return int(note["bytes"]) if note["folder"] == modules.folder else None
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        # Without a note everything is needed: rather too much than too little.
+        return None
+
+
+def _cached_bytes(places: Places) -> int:
+    return tree_bytes(places.module_cache) + tree_bytes(places.build_cache)
 
 
 def gigabytes(size: int) -> str:
@@ -44,28 +86,22 @@ def clean_build_caches(places: Places) -> int:
 
     The artefacts stay; the next build starts from nothing.
     """
-    freed = 0
-    for folder in (places.module_cache, places.build_cache, places.partial, places.toolchains):
-        freed += tree_bytes(folder)
-        _remove(folder)
-    return freed
+    before = tree_bytes(places.root)
+    tidy(places)
+    finish(places)
+    for folder in (places.module_cache, places.build_cache, places.toolchains):
+        remove_tree(folder)
+    return before - tree_bytes(places.root)
 
 
 def tree_bytes(folder: Path) -> int:
-    """Return the bytes of all files under a folder; 0 when there is none."""
+    """Return the bytes that the files under a folder take up on disk; 0 when there is none."""
     total = 0
     for path, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(path, name)).st_size  # noqa: PTH118 - 100,000 files
+                status = os.lstat(os.path.join(path, name))  # noqa: PTH118 - 100,000 files
             except FileNotFoundError:
                 continue
+            total += status.st_blocks * BLOCK_BYTES
     return total
-
-
-def _remove(folder: Path) -> None:
-    # Go makes the folders of its module cache read-only.
-    for path, _, _ in os.walk(folder):
-        Path(path).chmod(0o755)
-    if folder.exists():
-        shutil.rmtree(folder)

@@ -10,6 +10,7 @@ from importlib.resources import files
 from typing import Any
 
 from backstay.errors import ArtefactError
+from backstay.fleet.artefacts.computer import architecture
 from backstay.fleet.artefacts.modules import module_sets
 from backstay.resources.content import Artefact
 from backstay.spec.versions import KUBERNETES, Release
@@ -17,7 +18,7 @@ from backstay.spec.versions import KUBERNETES, Release
 DOCUMENT = "digests.json"
 
 PLATFORM = "linux/amd64"
-"""The platform that digests are shipped for; others are pinned on first use."""
+"""The platform that digests are shipped for; `computer.py` refuses others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +70,10 @@ def catalogue(
     """Return artefact name to artefact, without building anything.
 
     `pinned` are digests that go before the shipped ones. Raises ArtefactError for a version that
-    cannot be had, or when a digest is not known.
+    cannot be had, on a computer of another architecture, or when a digest is not known.
     """
     release = release_of(kubernetes_version)
-    table = shipped_table(release)
+    table = shipped_table(release, platform=f"linux/{architecture()}")
     digests = {
         name: (pinned or {}).get(name) or table.digest(name) for name in artefact_names(release)
     }

@@ -18,6 +18,10 @@ mirrors='/opt/backstay/mirror /var/lib/backstay/artefacts'
 reason=$(mktemp 2>/dev/null) || reason=/dev/null
 trap '[ "$reason" = /dev/null ] || rm -f "$reason"' EXIT
 
+# A run that was cut off may leave its script here, going on without the run's lock.
+exec 8>>/run/backstay.step
+flock -w 100 8 || exit 75
+
 say() { printf '%s\t%s\t%s\n' "$mark" "$1" "$2"; }
 
 begin() { doing=$1; }
