@@ -228,7 +228,7 @@ NOISE = {
     "| cat - ~/.bashrc >/srv/x && mv /srv/x ~/.bashrc",
     "cp-2": "usermod -s /bin/dash root; echo 'LC_ALL=de_DE.ISO-8859-1' >>/etc/environment",
     "cp-3": "echo 'Authorized use only' >/etc/motd; "
-    "echo 'Banner /etc/motd' >/etc/ssh/sshd_config.d/banner.conf; systemctl reload ssh",
+    "echo 'Banner /etc/motd' >/etc/ssh/sshd_config.d/banner.conf; systemctl restart ssh",
 }
 
 
@@ -272,12 +272,12 @@ SESSIONS = "journalctl -u ssh --no-pager | grep -c 'Starting session: command'"
 def test_nothing_to_do_is_one_connection_and_three_round_trips(lab: RealLab) -> None:
     """Counted by the machines' own sshd: logins, and sessions that began."""
     conf = "/etc/ssh/sshd_config.d/verbose.conf"
-    everywhere(lab, f"echo 'LogLevel VERBOSE' >{conf}; systemctl reload ssh")
+    everywhere(lab, f"echo 'LogLevel VERBOSE' >{conf}; systemctl restart ssh")
     count = f"echo; echo counted $({LOGINS}) $({SESSIONS})"
     before = everywhere(lab, count)
     lab.backstay("apply", "--yes")
     after = everywhere(lab, count)
-    everywhere(lab, f"rm {conf}; systemctl reload ssh")
+    everywhere(lab, f"rm {conf}; systemctl restart ssh")
     for machine in MACHINES:
         old, new = (text[machine].split()[-2:] for text in (before, after))
         # Asking for the number is a login and a session too.
