@@ -10,10 +10,10 @@ import pytest
 from inline_snapshot import snapshot
 from rich.console import Console as RichConsole
 
-from backstay.cli.progress import Running, heartbeat
 from backstay.cli.progress_json import Ndjson
 from backstay.cli.progress_live import Region
 from backstay.cli.progress_plain import Plain
+from backstay.cli.running import Running, heartbeat
 from backstay.cli.settings import Progress, Settings, chosen_progress, wants_colour
 from backstay.fleet import events
 from backstay.planning.look import ASCII, PLAIN, Look

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from backstay import __version__
 from backstay.cli.console import Console
-from backstay.cli.progress import HEARTBEAT_SECONDS, Running, heartbeat
+from backstay.cli.running import HEARTBEAT_SECONDS, Running, heartbeat
 from backstay.fleet import events
 
 

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.text import Text
 
 from backstay.cli.console import Console
-from backstay.cli.progress import Doing, Running
+from backstay.cli.running import Doing, Running
 from backstay.fleet import events
 from backstay.planning.look import UNICODE, Look, Tone, shortened
 

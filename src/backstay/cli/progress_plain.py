@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from backstay.cli.console import Console
-from backstay.cli.progress import HEARTBEAT_SECONDS, Running, heartbeat
+from backstay.cli.running import HEARTBEAT_SECONDS, Running, heartbeat
 from backstay.fleet import events
 from backstay.planning.look import Look, Tone
 
