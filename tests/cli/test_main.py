@@ -88,13 +88,13 @@ exit 3
 --- stdout
 --- stderr
 error: standard input has 3 problems
-  why    standard input:3:8: this is no IPv4 or IPv6 address
+  why    standard input:3:8: endpoint.vip: this is no IPv4 or IPv6 address
                vip: 10.0.0.300
                     ^
-         standard input:4:3: there is no key 'prot' here
+         standard input:4:3: endpoint.prot: there is no key 'prot' here
                prot: 8443
                ^  did you mean 'port'?
-         standard input:8:13: input should be 'control-plane', 'etcd', 'worker' or 'load-balancer'
+         standard input:8:13: hosts[0].roles[0]: one of control-plane, etcd, worker, load-balancer
                  roles: [control-plan]
                          ^  did you mean 'control-plane'?
   next   backstay config schema prints every key with its meaning

@@ -8,39 +8,18 @@ from __future__ import annotations
 
 from datetime import timedelta
 from enum import StrEnum
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-)
-from typing import Annotated, Self
+from ipaddress import IPv4Address, IPv4Network, IPv6Address
+from typing import Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from backstay.spec.durations import Duration
+from backstay.spec.fields import Address, Network, Whole
+from backstay.spec.versions import DEFAULT
 
 IPAddress = IPv4Address | IPv6Address
 APISERVER_PORT = 6443
-
-
-def _written(value: object) -> object:
-    """Refuse what is no text: a library would take the number 10 for the address 0.0.0.10."""
-    if isinstance(value, bool | int | float):
-        message = "an address is a text, such as 10.0.0.11; write it in quotes"
-        raise ValueError(message)  # noqa: TRY004  # what pydantic understands
-    return value
-
-
-_AS_TEXT = BeforeValidator(_written)
-Whole = Annotated[int, Strict()]
-"""A whole number as it stands: `true` is none, `022` is 18 to one reader and 22 to another."""
-
-Address = Annotated[IPAddress, _AS_TEXT, Field(description="an IPv4 or IPv6 address")]
-Network = Annotated[
-    IPv4Network | IPv6Network, _AS_TEXT, Field(description="an IPv4 or IPv6 network")
-]
 
 
 class Role(StrEnum):
@@ -120,9 +99,9 @@ class Bastion(Part):
     address: str
     """Its name or address."""
     user: str = "root"
-    """The user there."""
+    """The user there: root, as on the machines."""
     port: Whole = Field(default=22, ge=1, le=65535)
-    """Its SSH port."""
+    """Its SSH port: 22, where sshd listens unless told otherwise."""
     host_key: str | None = None
     """Its pinned public host key, as in ssh_host_ed25519_key.pub."""
 
@@ -133,7 +112,7 @@ class Ssh(Part):
     user: str = "root"
     """Who we are on the machines: root needs no sudo, which is one thing less to go wrong."""
     port: Whole = Field(default=22, ge=1, le=65535)
-    """The SSH port of the machines."""
+    """The SSH port of the machines: 22, where sshd listens unless told otherwise."""
     key: str | None = None
     """A private key file; without it the keys of the SSH agent are offered."""
     known_hosts: str | None = None
@@ -188,7 +167,7 @@ class Endpoint(Part):
     interface: str | None = None
     """Which interface carries the vip; else the one with the balancer's own address."""
     virtual_router_id: Whole = Field(default=51, ge=1, le=255)
-    """Unique among the VRRP speakers of a network: two clusters there need two numbers."""
+    """Unique among the VRRP speakers of a network (51, as keepalived's examples): two need two."""
 
     @property
     def host(self) -> str:
@@ -268,19 +247,19 @@ class Dns(Part):
     """Settings of CoreDNS (names after the handbook's kube-dns at scale)."""
 
     domain: str = "cluster.local"
-    """The domain of the cluster."""
+    """The domain of the cluster: the one that manifests of others take for granted."""
     replicas: Whole = Field(default=2, ge=1, le=100)
     """Two, on two machines by rule; the handbook takes 6 for a thousand nodes."""
     cpu_request: str = "100m"
-    """What the scheduler sets aside."""
+    """What the scheduler sets aside, as in the manifest that Kubernetes ships."""
     cpu_limit: str | None = None
     """None: a throttled resolver slows everything."""
     memory_request: str = "70Mi"
-    """What the scheduler sets aside."""
+    """What the scheduler sets aside, as in the manifest that Kubernetes ships."""
     memory_limit: str = "170Mi"
     """Above it a replica is killed: room for the cache and bursts."""
     cache_seconds: Whole = Field(default=30, ge=0, le=3600)
-    """How long an answer is kept."""
+    """How long an answer is kept: as kubeadm sets it, so that changes show within half a minute."""
     cache_entries: Whole = Field(default=9984, ge=1, le=1_000_000)
     """How many answers are kept: about 10,000, as the handbook wants of dnsmasq."""
     max_concurrent: Whole = Field(default=1000, ge=1, le=1_000_000)
@@ -303,8 +282,8 @@ class ClusterSpec(Part):
 
     name: str
     """The name of the cluster: a DNS label."""
-    kubernetes: str = "1.37.2"
-    """The version of Kubernetes."""
+    kubernetes: str = DEFAULT
+    """The version of Kubernetes: the newest that everything here was tested with."""
     endpoint: Endpoint = Endpoint()
     """Where clients find the API; a single control plane is its own if nothing is said."""
     hosts: tuple[Host, ...]
@@ -351,12 +330,13 @@ class ClusterSpec(Part):
     def with_role(self, role: Role) -> tuple[Host, ...]:
         """Return the hosts that have the role, sorted by name.
 
-        A control plane implies etcd and load-balancer when no host has that role by itself.
+        A control plane implies etcd and load-balancer, unless a host has that role alone.
         """
         named = [host for host in self.hosts if role in host.roles]
         if role is Role.LOAD_BALANCER and not self.is_balanced:
             return ()
-        if not named and role in {Role.ETCD, Role.LOAD_BALANCER}:
+        alone = any(Role.CONTROL_PLANE not in host.roles for host in named)
+        if role in {Role.ETCD, Role.LOAD_BALANCER} and not alone:
             named = [host for host in self.hosts if Role.CONTROL_PLANE in host.roles]
         return tuple(sorted(named, key=lambda host: host.name))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from enum import Enum
 from itertools import islice
 from typing import Any, get_args
@@ -15,6 +16,7 @@ from backstay.spec.partial import readable
 from backstay.spec.problems import Path, Problem, SpecError, nearest
 from backstay.spec.rules import Violation, violations
 from backstay.spec.source import MOST_PROBLEMS, Source, decode, read
+from backstay.spec.words import WHOLE
 
 _MESSAGES = {
     "missing": "the key {key!r} is missing",
@@ -40,29 +42,68 @@ _MESSAGES = {
 def parse(data: bytes | str, *, name: str = "cluster.yaml") -> ClusterSpec:
     """Return the specification; SpecError with every problem, each with line and column."""
     source = read(decode(data, name=name), name=name)
-    try:
-        spec = ClusterSpec.model_validate(source.value)
-    except ValidationError as error:
-        shape = _unique(_problem(detail, source) for detail in error.errors(include_url=False))
-        problems = tuple(islice(shape, MOST_PROBLEMS))
-        raise SpecError((*problems, *_of_the_rest(problems, source)), name=name) from None
-    broken = tuple(_broken(one, one.path, source) for one in violations(spec))
-    if broken:
-        raise SpecError(broken[:MOST_PROBLEMS], name=name)
+    spec, wrong = _judged(source)
+    problems = _together(source, wrong)
+    if spec is None or problems:
+        raise SpecError(problems[:MOST_PROBLEMS], name=name)
     return spec
 
 
-def _of_the_rest(problems: Sequence[Problem], source: Source) -> Iterator[Problem]:
+def _judged(source: Source) -> tuple[ClusterSpec | None, tuple[Problem, ...]]:
+    """Return the specification, if its shape is right, and what is wrong with it."""
+    try:
+        spec = _validated(source.value)
+    except ValidationError as error:
+        details = error.errors(include_url=False)
+        shape = tuple(islice(_unique(_problem(one, source) for one in details), MOST_PROBLEMS))
+        rest = _of_the_rest(details, source) if len(details) <= MOST_PROBLEMS else ()
+        return None, (*shape, *rest)
+    return spec, tuple(_broken(one, one.path, source) for one in violations(spec))
+
+
+def _validated(value: object) -> ClusterSpec:
+    return ClusterSpec.model_validate(value, by_alias=True, by_name=False)
+
+
+def _of_the_rest(details: Iterable[ErrorDetails], source: Source) -> Iterator[Problem]:
     """Yield what rules find in the part that could be read: all mistakes are told at once."""
-    rest = readable(source.value, (problem.path for problem in problems))
+    rest = readable(source.value, (path for one in details for path in _lost(one, source)))
     if rest is None:
         return
     try:
-        spec = ClusterSpec.model_validate(rest.value)
+        spec = _validated(rest.value)
     except ValidationError:
         return
-    for one in islice(violations(spec, complete=False), MOST_PROBLEMS):
+    for one in islice(violations(spec, lost=rest.lost), MOST_PROBLEMS):
         yield _broken(one, rest.path(one.path), source)
+
+
+def _lost(detail: ErrorDetails, source: Source) -> Iterator[Path]:
+    """Yield the path of what cannot be used, and of what a misspelt key was to say."""
+    loc = tuple(part for part in detail["loc"] if isinstance(part, str | int))
+    path = loc if detail["type"] == "missing" else _known_part(loc, source)
+    yield path
+    if detail["type"] == "extra_forbidden":
+        meant = nearest(path[-1], _fields_at(path[:-1]))
+        yield from ((*path[:-1], meant),) if meant else ()
+
+
+def _together(source: Source, wrong: Sequence[Problem]) -> tuple[Problem, ...]:
+    """Return all problems in the order of the file; a trap lends its number to a complaint."""
+    told = {problem.path for problem in wrong}
+    lent = (_with_number(problem, source.traps.get(problem.path)) for problem in wrong)
+    silent = (trap for path, trap in source.traps.items() if path not in told)
+    return tuple(sorted((*source.problems, *lent, *silent), key=_order))
+
+
+def _with_number(problem: Problem, trap: Problem | None) -> Problem:
+    if trap is None or problem.message != _MESSAGES["int_type"] or '"' in trap.suggestion:
+        return problem
+    return replace(problem, suggestion=trap.suggestion)
+
+
+def _order(problem: Problem) -> tuple[int, int]:
+    return (0, 0) if problem.place is None else (problem.place.line, problem.place.column)
 
 
 def _broken(one: Violation, path: Path, source: Source) -> Problem:
@@ -101,6 +142,8 @@ def _known_part(loc: Path, source: Source) -> Path:
 
 
 def _message(detail: ErrorDetails, path: Path) -> str:
+    if detail["type"] == "enum":
+        return f"one of {', '.join(_choices(detail))}"
     template = _MESSAGES.get(detail["type"])
     if template is not None:
         return template.format(key=path[-1] if path else "")
@@ -109,9 +152,26 @@ def _message(detail: ErrorDetails, path: Path) -> str:
 
 
 def _suggestion(detail: ErrorDetails) -> str:
+    if detail["type"] == "int_type":
+        return _whole(detail["input"])
+    return nearest(detail["input"], _choices(detail))
+
+
+def _choices(detail: ErrorDetails) -> tuple[str, ...]:
     expected = str(detail.get("ctx", {}).get("expected", ""))
-    words = [word.strip(" '") for word in expected.replace(" or ", ",").split(",")]
-    return nearest(detail["input"], [word for word in words if word])
+    words = (word.strip(" '") for word in expected.replace(" or ", ",").split(","))
+    return tuple(word for word in words if word)
+
+
+def _whole(value: object) -> str:
+    """Return the whole number that a text or a fraction says, if it says one."""
+    match value:
+        case float() if value.is_integer():
+            return str(int(value))
+        case str() if WHOLE.fullmatch(value):
+            return value
+        case _:
+            return ""
 
 
 def _fields_at(path: Path) -> tuple[str, ...]:

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from backstay.spec.problems import Path
 
+_STAND_IN = "unnamed"
+
 
 @dataclass(frozen=True, slots=True)
 class Readable:
-    """Values without what is wrong; `hosts` maps a host's place now to its place in the file."""
+    """Values without what is wrong; `hosts` maps a host's place now to its place in the file.
+
+    `lost` are the paths of what was left out, or stands there by default instead.
+    """
 
     value: Mapping[str, object]
     hosts: tuple[int, ...]
+    lost: frozenset[Path]
 
     def path(self, path: Path) -> Path:
         """Return where something stands in the file."""
@@ -25,27 +31,26 @@ class Readable:
 
 
 def readable(value: object, wrong: Iterable[Path]) -> Readable | None:
-    """Return the values without those at the wrong paths; None when too little is left.
+    """Return the values without those at the wrong paths; None when there is no mapping.
 
     A host that is wrong anywhere is left out whole, a part of anything else by itself, so that
-    its default stands in for it. Without hosts or a name nothing can be said of the rest.
+    its default stands in for it.
     """
-    paths = frozenset(wrong)
-    bad_hosts = frozenset(path[1] for path in paths if path[:1] == ("hosts",) and len(path) > 1)
-    others = frozenset(path for path in paths if path[:1] != ("hosts",))
-    if not isinstance(value, Mapping) or () in paths or paths & {("hosts",), ("name",)}:
+    lost = frozenset(wrong)
+    if not isinstance(value, Mapping) or () in lost:
         return None
-    hosts = value.get("hosts", ())
+    hosts = () if ("hosts",) in lost else value["hosts"]
+    bad_hosts = frozenset(path[1] for path in lost if path[:1] == ("hosts",) and len(path) > 1)
     kept = tuple(index for index in range(len(hosts)) if index not in bad_hosts)
-    rest = _without(value, (), others.__contains__)
-    return Readable({**rest, "hosts": [hosts[index] for index in kept]}, kept)
+    rest = _without(value, (), lost)
+    return Readable(
+        {"name": _STAND_IN, **rest, "hosts": [hosts[index] for index in kept]}, kept, lost
+    )
 
 
-def _without(
-    value: Mapping[str, object], path: Path, wrong: Callable[[Path], bool]
-) -> dict[str, object]:
+def _without(value: Mapping[str, object], path: Path, lost: frozenset[Path]) -> dict[str, object]:
     return {
-        key: _without(inner, (*path, key), wrong) if isinstance(inner, Mapping) else inner
+        key: _without(inner, (*path, key), lost) if isinstance(inner, Mapping) else inner
         for key, inner in value.items()
-        if not wrong((*path, key))
+        if (*path, key) not in lost
     }

@@ -10,6 +10,7 @@ from backstay.errors import ConfigError
 
 Path = tuple[str | int, ...]
 _WIDEST = 120
+_LONGEST = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,14 +48,28 @@ class SpecError(ConfigError):
 def render(problem: Problem, *, name: str) -> str:
     """Return the problem with file, line and column, the line itself, and a caret below it."""
     hint = f"  did you mean {problem.suggestion!r}?" if problem.suggestion else ""
+    said = problem.message
+    message = _inside(problem.path) + _shown(said[:_LONGEST]) + ("…" if said[_LONGEST:] else "")
     if problem.place is None:
-        return f"{name}: {problem.message}{hint}"
+        return f"{name}: {message}{hint}"
     place = problem.place
     start = max(0, place.column - 1 - _WIDEST // 2)
-    line = place.text[start : start + _WIDEST]
+    line = _shown(place.text[start : start + _WIDEST])
     caret = " " * (place.column - 1 - start) + "^"
-    head = f"{name}:{place.line}:{place.column}: {problem.message}"
+    head = f"{name}:{place.line}:{place.column}: {message}"
     return f"{head}\n    {line}\n    {caret}{hint}"
+
+
+def _inside(path: Path) -> str:
+    """Return where in the file's structure it is, unless that is seen at a glance."""
+    words = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    text = "".join(words).removeprefix(".")
+    return f"{_shown(text[:_WIDEST])}: " if len(path) > 1 else ""
+
+
+def _shown(text: str) -> str:
+    """Return the text without what a terminal obeys, each character in its own column."""
+    return "".join(one if one.isprintable() else " " if one == "\t" else "?" for one in text)
 
 
 def nearest(word: object, known: Iterable[str]) -> str:

@@ -6,12 +6,14 @@ A rule yields a violation with the path it concerns, so that the reader is led t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
+from types import MappingProxyType
 
 from backstay.spec.model import (
+    APISERVER_PORT,
     ArtefactSource,
     ClusterSpec,
     Component,
@@ -26,9 +28,10 @@ USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
 QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?")
 # A node's certificate is for `system:node:NAME`, and a common name has 64 characters (RFC 5280).
 LONGEST_HOST_NAME = 64 - len("system:node:")
+LONGEST_DOMAIN = 253
+HOST_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,2}( .*)?")
 FLAG = re.compile(r"[a-z][a-z0-9-]*")
 MOST_MEMBERS = 7
-APISERVER_PORT = 6443
 # The apiserver refuses more than 20 bits of Service addresses.
 SERVICE_BITS = 20
 # Flags that would undo what keeps the data safe (M12), or that only backstay can set rightly.
@@ -49,14 +52,19 @@ class Violation:
 Rule = Callable[[ClusterSpec], Iterator[Violation]]
 
 
-def violations(spec: ClusterSpec, *, complete: bool = True) -> Iterator[Violation]:
+def violations(spec: ClusterSpec, *, lost: frozenset[Path] = frozenset()) -> Iterator[Violation]:
     """Yield everything that is wrong between the parts of the specification.
 
-    Of an incomplete one (parts that could not be read were left out) only what holds anyway.
+    `lost` are paths that could not be read: rules that need them have nothing to say.
     """
     for rule in RULES:
-        if complete or rule not in NEED_ALL:
+        if not any(_touches(path, need) for need in NEEDS.get(rule, ()) for path in lost):
             yield from rule(spec)
+
+
+def _touches(one: Path, other: Path) -> bool:
+    """Whether one path lies within the other, or the other within it."""
+    return all(left == right for left, right in zip(one, other, strict=False))
 
 
 def _names(spec: ClusterSpec) -> Iterator[Violation]:
@@ -87,6 +95,9 @@ def _addresses(spec: ClusterSpec) -> Iterator[Violation]:
                 path = ("hosts", index, "address")
                 yield Violation(f"the address {address} is also {seen[address]}'s", path)
             seen.setdefault(address, host.name)
+
+
+def _families(spec: ClusterSpec) -> Iterator[Violation]:
     families = {host.internal.version for host in spec.hosts}
     families |= {spec.network.pods.version, spec.network.services.version}
     if len(families) > 1:
@@ -123,9 +134,8 @@ def _endpoint(spec: ClusterSpec) -> Iterator[Violation]:
     if endpoint.vip is None and endpoint.name is None:
         yield Violation("endpoint needs a vip or a name", ("endpoint",))
     if endpoint.name is not None and not _is_name(endpoint.name):
-        yield Violation(f"{endpoint.name!r} is no name", ("endpoint", "name"))
-    if endpoint.vip is not None:
-        yield from _vip(spec, endpoint.vip)
+        message = f"{endpoint.name!r} is no name and no address"
+        yield Violation(message, ("endpoint", "name"))
     shared = {host.name for host in spec.load_balancers} & {h.name for h in spec.control_planes}
     if shared and endpoint.port == APISERVER_PORT:
         message = f"port {APISERVER_PORT} is the apiserver's on {', '.join(sorted(shared))}"
@@ -133,17 +143,36 @@ def _endpoint(spec: ClusterSpec) -> Iterator[Violation]:
 
 
 def _is_name(text: str) -> bool:
-    return bool(DOMAIN.fullmatch(text)) or bool(re.fullmatch(r"[0-9a-f:.]+", text))
+    """Whether it is an address, or a name; what ends in digits is none (RFC 1123)."""
+    if text.rpartition(".")[2].isdigit() or ":" in text:
+        return _is_address(text)
+    return len(text) <= LONGEST_DOMAIN and bool(DOMAIN.fullmatch(text))
 
 
-def _vip(spec: ClusterSpec, vip: IPAddress) -> Iterator[Violation]:
-    path = ("endpoint", "vip")
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return "%" not in text
+
+
+def _vip(spec: ClusterSpec) -> Iterator[Violation]:
+    path, vip = ("endpoint", "vip"), spec.endpoint.vip
+    if vip is None:
+        return
     for host in spec.hosts:
         if vip in host.addresses:
             yield Violation(f"the vip {vip} is the address of {host.name}", path)
     for name, network in (("pods", spec.network.pods), ("services", spec.network.services)):
         if vip in network:
             yield Violation(f"the vip {vip} lies in the range of {name}, {network}", path)
+
+
+def _vip_network(spec: ClusterSpec) -> Iterator[Violation]:
+    vip = spec.endpoint.vip
+    if vip is None:
+        return
     prefix = spec.endpoint.prefix or (24 if vip.version == 4 else 64)  # noqa: PLR2004
     if prefix > vip.max_prefixlen:
         yield Violation(f"/{prefix} is longer than the address {vip}", ("endpoint", "prefix"))
@@ -155,7 +184,7 @@ def _vip(spec: ClusterSpec, vip: IPAddress) -> Iterator[Violation]:
             f"the vip {vip} is not in the network of {', '.join(strangers)} "
             f"(taken as /{prefix}; endpoint.prefix says otherwise)"
         )
-        yield Violation(message, path)
+        yield Violation(message, ("endpoint", "vip"))
 
 
 def _ranges(spec: ClusterSpec) -> Iterator[Violation]:
@@ -172,10 +201,9 @@ def _ranges(spec: ClusterSpec) -> Iterator[Violation]:
     if bits > SERVICE_BITS:
         message = f"{services} is too large: the apiserver takes /{services.max_prefixlen - 20}"
         yield Violation(message + " at most", ("network", "services"))
-    yield from _pods_per_node(spec)
 
 
-def _pods_per_node(spec: ClusterSpec) -> Iterator[Violation]:
+def _room(spec: ClusterSpec) -> Iterator[Violation]:
     pods, prefix = spec.network.pods, spec.network.pods_per_node_prefix
     path = ("network", "podsPerNodePrefix")
     if prefix > pods.max_prefixlen:
@@ -195,7 +223,7 @@ def _version(spec: ClusterSpec) -> Iterator[Violation]:
 
 def _dns(spec: ClusterSpec) -> Iterator[Violation]:
     dns = spec.dns
-    if not DOMAIN.fullmatch(dns.domain):
+    if not DOMAIN.fullmatch(dns.domain) or len(dns.domain) > LONGEST_DOMAIN:
         yield Violation(f"{dns.domain!r} is no domain", ("dns", "domain"))
     for name in ("cpu_request", "cpu_limit", "memory_request", "memory_limit"):
         value = getattr(dns, name)
@@ -239,9 +267,7 @@ def _ssh(spec: ClusterSpec) -> Iterator[Violation]:
         if user is not None and not USER.fullmatch(user):
             yield Violation(f"{user!r} is no user name", path)
     for path, key in keys:
-        if key is not None and not re.fullmatch(
-            r"[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,2}( .*)?", key
-        ):
+        if key is not None and not (HOST_KEY.fullmatch(key) and key.isprintable()):
             yield Violation("a host key is its type and its base64, as in ssh_host_*_key.pub", path)
 
 
@@ -261,8 +287,8 @@ def _extra_flags(spec: ClusterSpec) -> Iterator[Violation]:
                 yield Violation(f"{flag!r} is no flag: write it without dashes", path)
             elif flag in OWNED_FLAGS or _is_unsafe(component, flag):
                 yield Violation(f"the flag {flag} can cost data or is backstay's to set", path)
-            if re.search(r"[\0\n\r]", value):
-                yield Violation("a flag's value is one line", path)
+            if not value.isprintable():
+                yield Violation("a flag's value is one line of what can be seen", path)
 
 
 def _is_unsafe(component: Component, flag: str) -> bool:
@@ -273,9 +299,15 @@ def _paths(spec: ClusterSpec) -> Iterator[Violation]:
     for path, value in (
         (("ssh", "key"), spec.ssh.key),
         (("ssh", "knownHosts"), spec.ssh.known_hosts),
+        (("artefacts", "bundle"), spec.artefacts.bundle),
+        (("artefacts", "mirror"), spec.artefacts.mirror),
     ):
-        if value is not None and re.search(r"[\0\n\r]", value):
-            yield Violation("a path is one line", path)
+        if value is not None and not value.isprintable():
+            yield Violation("a path is one line of what can be seen", path)
+    bastion = spec.ssh.bastion
+    if bastion is not None and not _is_name(bastion.address):
+        message = f"{bastion.address!r} is no name and no address"
+        yield Violation(message, ("ssh", "bastion", "address"))
     interface = spec.endpoint.interface
     if interface is not None and not re.fullmatch(r"[A-Za-z0-9_.-]{1,15}", interface):
         yield Violation(f"{interface!r} is no network interface", ("endpoint", "interface"))
@@ -284,10 +316,14 @@ def _paths(spec: ClusterSpec) -> Iterator[Violation]:
 RULES: tuple[Rule, ...] = (
     _names,
     _addresses,
+    _families,
     _roles,
     _members,
     _endpoint,
+    _vip,
+    _vip_network,
     _ranges,
+    _room,
     _version,
     _dns,
     _timers,
@@ -297,5 +333,23 @@ RULES: tuple[Rule, ...] = (
     _artefacts,
     _extra_flags,
 )
-NEED_ALL = frozenset({_roles, _members, _endpoint})
-"""Rules that would complain about what is only missing because it could not be read."""
+_RANGES: tuple[Path, ...] = (("network", "pods"), ("network", "services"))
+NEEDS: Mapping[Rule, tuple[Path, ...]] = MappingProxyType(
+    {
+        _families: (("hosts",), *_RANGES),
+        _roles: (("hosts",),),
+        _members: (("hosts",),),
+        _endpoint: (("hosts",), ("endpoint",)),
+        _vip: (("endpoint", "vip"), *_RANGES),
+        _vip_network: (("hosts",), ("endpoint",)),
+        _ranges: _RANGES,
+        _room: (("network", "pods"), ("network", "podsPerNodePrefix")),
+        _timers: (("etcd",),),
+        _lifetimes: (("pki",),),
+        _artefacts: (("artefacts",),),
+    }
+)
+"""What a rule must know: a default or a hole in its place would make it say what is not so.
+
+Rules about single hosts need none of the others, and what stands by itself needs nothing.
+"""

@@ -5,37 +5,52 @@ YAML can say things that no configuration needs: what could surprise or exhaust 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.events import CollectionEndEvent, CollectionStartEvent, NodeEvent
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.events import (
+    AliasEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    NodeEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    StreamEndEvent,
+)
 
 from backstay.spec.problems import Path, Place, Problem, SpecError
+from backstay.spec.words import Trap, meaning
 
-# A thousand hosts with all that can be said of one take 400 KiB and 25,000 values.
+# A thousand hosts with all that can be said of one take 250 KiB and 20,000 values.
 LARGEST_BYTES = 1024 * 1024
 MOST_VALUES = 60_000
 DEEPEST = 20
 # Whoever mends fifty looks again; telling of thousands would take seconds.
 MOST_PROBLEMS = 50
-_TRUE_OR_FALSE = frozenset({"yes", "no", "on", "off", "y", "n"})
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_TEXT_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
     """The values of a document, and where each stands.
 
-    `keys` and `values` map a path to the place of its key and of its value.
+    `keys` and `values` map a path to the place of its key and of its value; `problems` are what
+    is wrong with the writing itself, and `traps` words that only the right key makes harmless.
     """
 
     value: object
     keys: dict[Path, Place] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+    traps: dict[Path, Problem] = field(default_factory=dict)
 
     def place(self, path: Path) -> Place | None:
         """Return the place of the value, or of the nearest thing that contains it."""
@@ -48,74 +63,47 @@ class Source:
 
 def decode(data: bytes | str, *, name: str) -> str:
     """Return the text; SpecError when it is empty, huge, binary or not UTF-8."""
-    raw = data.encode(errors="surrogateescape") if isinstance(data, str) else data
+    # Half a character (a surrogate) becomes bytes that are no UTF-8, and is refused as such.
+    raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     if len(raw) > LARGEST_BYTES:
         raise _refuse(f"the file has {len(raw)} bytes, more than {LARGEST_BYTES}", name)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = raw.count(b"\n", 0, error.start) + 1
-        raise _refuse(f"byte {error.start} is not UTF-8", name, Place(line, 1, "")) from None
-    for number, line_text in enumerate(text.splitlines(), start=1):
-        for column, character in enumerate(line_text, start=1):
-            if character < " " and character != "\t":
-                place = Place(number, column, line_text.replace(character, "?"))
-                raise _refuse("a control character: this is not a text file", name, place)
+        place = _place_of(
+            raw.decode("utf-8-sig", errors="replace"), len(raw[: error.start].decode())
+        )
+        raise _refuse(f"byte {error.start} is not UTF-8", name, place) from None
+    if control := _CONTROL.search(text):
+        place = _place_of(text, control.start())
+        raise _refuse("a control character: this is not a text file", name, place)
     if not text.strip():
         raise _refuse("the file is empty", name, Place(1, 1, ""))
     return text
 
 
+def _place_of(text: str, index: int) -> Place:
+    start = text.rfind("\n", 0, index) + 1
+    line = text[start:].partition("\n")[0]
+    return Place(text.count("\n", 0, index) + 1, index - start + 1, line)
+
+
 def read(text: str, *, name: str) -> Source:
-    """Return the values of the one document in the text; SpecError with every problem."""
+    """Return the values of the one document in the text; SpecError where reading must end."""
     lines = text.splitlines()
-    node = _compose(text, lines, name)
-    if not isinstance(node, MappingNode):
-        raise _refuse(
-            "the file must hold a mapping, such as `name: demo`", name, Place(1, 1, _at(lines, 0))
-        )
-    reader = _Reader(lines)
-    value: object = None
-    with suppress(_EnoughError):
-        value = reader.value(node, ())
-    if reader.problems:
-        raise SpecError(reader.problems, name=name)
-    return Source(value, reader.keys, reader.places)
-
-
-def _refuse_excess(text: str, lines: list[str], name: str) -> None:
-    """Refuse towers and crowds while reading on, before anything tries to climb or count them."""
-    depth = count = 0
-    for event in YAML(typ="safe", pure=False).parse(text):
-        depth += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
-        count += isinstance(event, NodeEvent)
-        mark: Any = event.start_mark
-        place = Place(mark.line + 1, mark.column + 1, _at(lines, mark.line))
-        if depth > DEEPEST:
-            raise _refuse(f"nested deeper than {DEEPEST} levels", name, place)
-        if count > MOST_VALUES:
-            raise _refuse(f"more than {MOST_VALUES} values", name, place)
-
-
-def _compose(text: str, lines: list[str], name: str) -> Node:
+    reader = _Reader(lines, YAML(typ="safe", pure=False).parse(text))
     try:
-        _refuse_excess(text, lines, name)
-        documents = list(YAML(typ="safe", pure=False).compose_all(text))
+        value = reader.document()
+    except _EndError as ending:
+        raise SpecError((*reader.problems, ending.problem), name=name) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        place = (
-            None if mark is None else Place(mark.line + 1, mark.column + 1, _at(lines, mark.line))
-        )
+        place = None if mark is None else reader.at(mark)
         raise _refuse(f"not YAML: {error.problem or error.context}", name, place) from None
-    except (YAMLError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise _refuse(
-            f"not YAML: {error}".splitlines()[0], name, Place(1, 1, _at(lines, 0))
-        ) from None
-    if len(documents) != 1 or documents[0] is None:
-        what = f"holds {len(documents)} documents" if documents[1:] else "holds nothing"
-        raise _refuse(f"the file {what}; one is needed", name, Place(1, 1, _at(lines, 0)))
-    document: Node = documents[0]
-    return document
+    except (YAMLError, ValueError) as error:
+        place = Place(1, 1, _at(lines, 0))
+        raise _refuse(f"not YAML: {error}".splitlines()[0], name, place) from None
+    return Source(value, reader.keys, reader.places, tuple(reader.problems), reader.traps)
 
 
 def _refuse(message: str, name: str, place: Place | None = None) -> SpecError:
@@ -126,82 +114,108 @@ def _at(lines: list[str], index: int) -> str:
     return lines[index] if index < len(lines) else ""
 
 
-class _EnoughError(Exception):
-    """Reading on would only cost time: enough problems are known."""
+class _EndError(Exception):
+    """Reading on would only cost time, or make no sense."""
+
+    def __init__(self, message: str, place: Place) -> None:
+        self.problem = Problem(message, place=place)
 
 
 class _Reader:
-    """Turns nodes into values, within limits, and remembers where each stood."""
+    """Turns events into values as they come, within limits, and remembers where each stood."""
 
-    def __init__(self, lines: list[str]) -> None:
+    def __init__(self, lines: list[str], events: Iterator[Event]) -> None:
         self.lines = lines
+        self.events = events
         self.keys: dict[Path, Place] = {}
         self.places: dict[Path, Place] = {}
         self.problems: list[Problem] = []
-        # Aliases multiply: a text of some lines can stand for billions of values.
+        self.traps: dict[Path, Problem] = {}
         self.budget = MOST_VALUES
 
-    def value(self, node: Node, path: Path) -> object:
-        place = self._place(node)
+    def document(self) -> object:
+        next(self.events)
+        if not isinstance(next(self.events), DocumentStartEvent):
+            raise _EndError("the file holds nothing; one document is needed", self._top())
+        first = next(self.events)
+        value = self._value(first, ()) if isinstance(first, MappingStartEvent) else None
+        if value is None:
+            raise _EndError("the file must hold a mapping, such as `name: demo`", self._top())
+        next(self.events)
+        after = next(self.events)
+        if not isinstance(after, StreamEndEvent):
+            message = "the file holds 2 documents or more; one is needed"
+            raise _EndError(message, self.at(after.start_mark))
+        return value
+
+    def at(self, mark: Any) -> Place:  # noqa: ANN401  # the marks of two libraries
+        return Place(mark.line + 1, mark.column + 1, _at(self.lines, mark.line))
+
+    def _top(self) -> Place:
+        return Place(1, 1, _at(self.lines, 0))
+
+    def _value(self, event: Event, path: Path) -> object:
+        place = self._counted(event, len(path))
         self.places[path] = place
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event, path, place)
+        if isinstance(event, CollectionStartEvent) and event.tag is not None:
+            self._say(f"the tag {event.tag!r} has no meaning here", path, place)
+        if isinstance(event, MappingStartEvent):
+            return dict(self._pairs(path))
+        return list(self._items(path))
+
+    def _counted(self, event: Event, depth: int) -> Place:
+        """Return where a value begins; end the reading where values nest, crowd or multiply."""
+        place = self.at(event.start_mark)
         self.budget -= 1
-        if self.budget < 0 or len(path) > DEEPEST:
-            self._say("too much: aliases multiply", path, place)
-            raise _EnoughError
-        match node:
-            case MappingNode():
-                return dict(self._pairs(node, path))
-            case SequenceNode():
-                return [self.value(child, (*path, index)) for index, child in enumerate(node.value)]
-            case ScalarNode():
-                return self._scalar(node, path, place)
-            case _:
-                return None
+        if self.budget < 0:
+            raise _EndError(f"more than {MOST_VALUES} values", place)
+        if depth > DEEPEST or (depth == DEEPEST and isinstance(event, CollectionStartEvent)):
+            raise _EndError(f"nested deeper than {DEEPEST} levels", place)
+        if isinstance(event, AliasEvent) or (isinstance(event, NodeEvent) and event.anchor):
+            message = "an anchor or an alias: aliases multiply, so write the value where it stands"
+            raise _EndError(message, place)
+        return place
 
-    def _pairs(self, node: MappingNode, path: Path) -> Iterator[tuple[str, object]]:
+    def _items(self, path: Path) -> Iterator[object]:
+        index = 0
+        while not isinstance(event := next(self.events), SequenceEndEvent):
+            yield self._value(event, (*path, index))
+            index += 1
+
+    def _pairs(self, path: Path) -> Iterator[tuple[str, object]]:
         seen: dict[str, Place] = {}
-        for key_node, value_node in node.value:
-            place = self._place(key_node)
-            if not isinstance(key_node, ScalarNode):
-                self._say("a key must be a word", path, place)
+        while not isinstance(event := next(self.events), MappingEndEvent):
+            place = self._counted(event, len(path))
+            key = self._key(event, place)
+            inner = (*path, key)
+            if first := seen.get(key):
+                message = f"the key {key!r} stands here again; first in line {first.line}"
+                self._say(message, inner, place)
+                self._value(next(self.events), (*inner, "again"))
                 continue
-            key = str(key_node.value)
-            if key in seen:
-                message = f"the key {key!r} stands here again; first in line {seen[key].line}"
-                self._say(message, (*path, key), place)
-                continue
-            seen[key] = place
-            self.keys[(*path, key)] = place
-            yield key, self.value(value_node, (*path, key))
+            seen[key] = self.keys[inner] = place
+            yield key, self._value(next(self.events), inner)
 
-    def _scalar(self, node: ScalarNode, path: Path, place: Place) -> object:
-        text = str(node.value)
-        match str(node.tag).rpartition(":")[2]:
-            case "null":
-                return None
-            case "bool":
-                return text.lower() == "true"
-            case "int" | "float" as kind:
-                return _number(text, kind)
-            case "str" | "timestamp":
-                return text
-            case other:
-                self._say(f"the tag {other!r} has no meaning here", path, place)
-                return None
+    @staticmethod
+    def _key(event: Event, place: Place) -> str:
+        if not isinstance(event, ScalarEvent):
+            raise _EndError("a key must be a word", place)
+        return str(event.value)
+
+    def _scalar(self, event: ScalarEvent, path: Path, place: Place) -> object:
+        text = str(event.value)
+        if event.tag not in _TEXT_TAGS:
+            kind = str(event.tag).rpartition(":")[2]
+            self._say(f"the tag {kind!r} has no meaning here", path, place)
+        value = meaning(text) if event.implicit[0] else text
+        if isinstance(value, Trap):
+            self.traps[path] = Problem(value.message, path, place, value.instead)
+            return text
+        return value
 
     def _say(self, message: str, path: Path, place: Place) -> None:
         self.problems.append(Problem(message, path, place))
         if len(self.problems) >= MOST_PROBLEMS:
-            raise _EnoughError
-
-    def _place(self, node: Node) -> Place:
-        mark: Any = node.start_mark
-        return Place(mark.line + 1, mark.column + 1, _at(self.lines, mark.line))
-
-
-def _number(text: str, kind: str) -> object:
-    """Return the number, or the text itself where YAML sees a number and Python does not."""
-    try:
-        return int(text.replace("_", ""), 0) if kind == "int" else float(text.replace("_", ""))
-    except ValueError:
-        return text
+            raise _EndError("and more of the kind", place)
