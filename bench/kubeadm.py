@@ -36,19 +36,25 @@ ARCHIVES = {
 PROGRAMS = "kubelet kubeadm kubectl kube-proxy containerd containerd-shim-runc-v2 ctr runc".split()  # noqa: SIM905
 PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 QUIET = "--ignore-preflight-errors=all"
+NOTE = (
+    "kubeadm init, two joins of control planes, one of a worker; haproxy and keepalived as its HA "
+    "document has them; binaries, images, containerd and the network of pods were there before, "
+    "which took no time here; kube-proxy as a unit; joins one after the other, as side by side "
+    "they took longer on 2 processors"
+)
 
 
 def prepare(made: BenchLab, folder: Path) -> None:
     """Bring binaries, images and units: what is not measured."""
     vip = str(read(made.name).vip)
-    addresses = {name: str(one.address) for name, one in made.machines.items()}
+    addresses = made.addresses
     archives = tuple(_packed(folder))
     scripts = {
         name: "\n".join(_preparation(number, name, addresses, vip))
         for number, name in enumerate(addresses)
     }
     made.everywhere(scripts)
-    for name in addresses:
+    for name in PLANES:
         for archive in archives:
             _import(made, name, archive)
     made.everywhere(dict.fromkeys(addresses, _tags()))
@@ -99,12 +105,11 @@ def _preparation(number: int, name: str, addresses: Mapping[str, str], vip: str)
     yield _file("/etc/systemd/system/containerd.service", CONTAINERD_UNIT)
     yield _file("/etc/systemd/system/kubelet.service", KUBELET_UNIT)
     yield _file("/etc/systemd/system/kube-proxy.service", PROXY_UNIT)
-    yield _file("/root/proxy.yaml", PROXY)
-    yield _file("/root/kubeadm.yaml", _configuration(addresses[name], vip))
+    yield _file("/run/bench/proxy.yaml", PROXY)
+    yield _file("/run/bench/kubeadm.yaml", _configuration(addresses[name], vip))
     if name in PLANES:
         yield _file("/etc/haproxy/haproxy.cfg", _haproxy(addresses))
         yield _file("/etc/keepalived/keepalived.conf", _keepalived(number, vip))
-    # Until systemd 256 the driver of kubelets on cgroup v1 must be told.
     yield "systemctl daemon-reload; systemctl start containerd"
 
 
@@ -117,13 +122,13 @@ def create(made: BenchLab) -> None:
     vip = str(read(made.name).vip)
     balancers = "systemctl restart haproxy keepalived"
     made.everywhere(dict.fromkeys(PLANES, balancers))
-    init = f"kubeadm init --config /root/kubeadm.yaml --upload-certs {QUIET}"
+    init = f"kubeadm init --config /run/bench/kubeadm.yaml --upload-certs {QUIET}"
     made.sh("cp-1", f"{init} --skip-phases=addon/kube-proxy")
     admin = made.sh("cp-1", "cat /etc/kubernetes/admin.conf")
-    for name, machine in made.machines.items():
+    for name, address in made.addresses.items():
         if name != "cp-1":
-            made.sh(name, _join(vip, str(machine.address), plane=name in PLANES))
-        made.sh(name, "cat >/root/admin.conf; systemctl start kube-proxy", stdin=admin)
+            made.sh(name, _join(vip, address, plane=name in PLANES))
+        made.sh(name, "cat >/run/bench/admin.conf; systemctl start kube-proxy", stdin=admin)
     made.sh("cp-1", _await(tuple(made.machines)))
 
 
@@ -236,11 +241,11 @@ RestartSec=2
 [Install]
 WantedBy=multi-user.target"""
 PROXY_UNIT = """[Service]
-ExecStart=/usr/local/bin/kube-proxy --config=/root/proxy.yaml
+ExecStart=/usr/local/bin/kube-proxy --config=/run/bench/proxy.yaml
 Restart=always"""
 PROXY = """apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: nftables
 clusterCIDR: 10.244.0.0/16
-clientConnection: {kubeconfig: /root/admin.conf}
+clientConnection: {kubeconfig: /run/bench/admin.conf}
 conntrack: {maxPerCore: 0}"""

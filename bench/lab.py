@@ -19,9 +19,10 @@ PLANES = ("cp-1", "cp-2", "cp-3")
 
 @dataclass(frozen=True)
 class BenchLab:
-    """A lab by its name."""
+    """A lab by its name, and what the run was like that made it."""
 
     name: str
+    made: Ended
 
     @property
     def config(self) -> Path:
@@ -32,6 +33,11 @@ class BenchLab:
     def machines(self) -> Mapping[str, Machine]:
         """Its machines by name."""
         return {one.name: one for one in read(self.name).machines}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """The machines' addresses by name."""
+        return {name: str(one.address) for name, one in self.machines.items()}
 
     def backstay(self, *words: str) -> Ended:
         """Run a verb on the lab's cluster."""
@@ -64,7 +70,6 @@ def lab(name: str, *words: str) -> Iterator[BenchLab]:
     """Make a lab, and remove it whatever happens."""
     run((*BACKSTAY, "lab", "down", "--name", name))
     try:
-        run((*BACKSTAY, "lab", "up", "--name", name, *words))
-        yield BenchLab(name)
+        yield BenchLab(name, run((*BACKSTAY, "lab", "up", "--name", name, *words)))
     finally:
         run((*BACKSTAY, "lab", "down", "--name", name))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 HEAD = ("", "ours", "beside it", "ratio", "bound", "aim", "")
+# From so many on a number is shown whole: 2048 rather than 2.05e+03.
+WHOLE = 1000
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,8 @@ class Row:
 
 
 def number(value: float) -> str:
-    """Return three digits that say something: `0.033`, `1.8`, `45`."""
-    return f"{value:.3g}"
+    """Return three digits that say something: `0.033`, `1.8`, `45`, `2048`."""
+    return f"{value:.0f}" if value >= WHOLE else f"{value:.3g}"
 
 
 def table(rows: list[Row]) -> str:
