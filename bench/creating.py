@@ -90,17 +90,19 @@ async def _plan(made: BenchLab) -> Plan:
 
 def _record(made: BenchLab, plan: Plan) -> Recorded:
     resources = {name: [c.resource for host, c in plan.changes if host == name] for name in PLANES}
-    packing = {name: f"tar -C / --no-recursion -cf - {_paths(resources[name])}" for name in PLANES}
+    packing = {
+        name: f"tar -C / --no-recursion -cf - {paths_of(resources[name])}" for name in PLANES
+    }
     steps = (step for stage in plan.stages for step in stage.steps)
     return Recorded(
         made.addresses,
         made.everywhere(packing),
-        {name: _unpacking(resources[name]) for name in PLANES},
+        {name: unpacking(resources[name]) for name in PLANES},
         [_list(step.objects) for step in steps if isinstance(step, ApplyObjects)],
     )
 
 
-def _paths(resources: Sequence[Resource]) -> str:
+def paths_of(resources: Sequence[Resource]) -> str:
     """Return what was written; a directory only as such, since others write into it as well."""
     endings = {"directory": ("",), "file": ("",), "binary": ("",), "certificate": (".crt", ".key")}
     keys = [resource.key for resource in resources]
@@ -108,7 +110,7 @@ def _paths(resources: Sequence[Resource]) -> str:
     return " ".join(path.removeprefix("/") for path in paths)
 
 
-def _unpacking(resources: Sequence[Resource]) -> str:
+def unpacking(resources: Sequence[Resource]) -> str:
     """Return the script that makes a machine of the archive on its standard input."""
     names: dict[str, list[str]] = defaultdict(list)
     for resource in resources:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -45,7 +46,7 @@ class BenchLab:
 
     def sh(self, machine: str, script: str, *, stdin: bytes | None = None) -> bytes:
         """Run a script as root on a machine; with bytes for its input, it is given as words."""
-        words = ("sh", "-s") if stdin is None else ("sh", "-c", f"'{script}'")
+        words = ("sh", "-s") if stdin is None else ("sh", "-c", shlex.quote(script))
         done = subprocess.run(
             ssh_argv(self.name, machine, words),
             input=script.encode() if stdin is None else stdin,
