@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -97,6 +98,10 @@ def _unforeseen(
 
 def main() -> NoReturn:
     """Run as a program."""
+    # A run lives for seconds. Collecting garbage while hundreds of modules load is a tenth of a
+    # short one and a third of planning a thousand hosts; looking for plugins of others is more.
+    gc.set_threshold(50_000, 20, 50)
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -14,6 +14,13 @@ from backstay.spec.write import render
 
 # Three members are the fewest that survive the loss of one.
 USUAL_CONTROL_PLANES = 3
+V6 = 6
+RANGES_V6 = {
+    "pods": "fd00:10:244::/48",
+    "podsPerNodePrefix": 64,
+    "services": "fd00:10:96::/112",
+}
+"""The usual ranges, said in IPv6: 65,536 nodes, and as many Services."""
 UNKNOWN_KEY = "# hostKey: not known here yet; compare it on the machine's console, then pin it:"
 
 
@@ -36,6 +43,8 @@ def draft(lines: Sequence[Line], *, wanted: Wanted, known_key: Callable[[str], s
         raise UsageError("no machines are given", next_move="backstay init HOST... --vip ADDRESS")
     hosts = [_host(line, known_key) for line in _named(_with_roles(lines, wanted))]
     values = {"name": wanted.name, "endpoint": _endpoint(wanted, lines), "hosts": hosts}
+    if all(line.address.version == V6 for line in lines):
+        values["network"] = RANGES_V6
     # JSON is YAML: what you typed is judged by the rules that judge a file.
     spec = parse(json.dumps(values, indent=2), name="the cluster.yaml to be")
     return "\n".join(_with_comments(render(spec).splitlines(), hosts)) + "\n"
@@ -83,10 +92,9 @@ def _host(line: Line, known_key: Callable[[str], str | None]) -> dict[str, objec
 
 
 def _endpoint(wanted: Wanted, lines: Sequence[Line]) -> Mapping[str, str]:
-    if wanted.vip is not None:
-        return {"vip": wanted.vip}
-    if wanted.endpoint is not None:
-        return {"name": wanted.endpoint}
+    given = {"vip": wanted.vip, "name": wanted.endpoint}
+    if said := {key: value for key, value in given.items() if value is not None}:
+        return said
     if len(lines) == 1:
         return {"name": str(lines[0].address)}
     raise UsageError(

@@ -5,29 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
-from pathlib import Path
-from typing import TypeVar
 
 from backstay.errors import ArtefactError
 from backstay.fleet.artefacts.blobs import WrongDigestError, cached
-from backstay.fleet.artefacts.building import Building
-from backstay.fleet.artefacts.computer import architecture
-from backstay.fleet.artefacts.copies import Bundle, Mirror
 from backstay.fleet.artefacts.expectations import expectations_of, pins_of
 from backstay.fleet.artefacts.pins import Pin, Pins
 from backstay.fleet.artefacts.places import Places
-from backstay.fleet.artefacts.published import Releases
-from backstay.fleet.artefacts.releases import downloads
 from backstay.fleet.artefacts.scratch import tidy
-from backstay.fleet.artefacts.sources import Expectations, Sources, Supplier
+from backstay.fleet.artefacts.sources import Sources, Supplier
 from backstay.fleet.artefacts.stamps import unverified
 from backstay.fleet.artefacts.table import artefact_names, release_of
 from backstay.fleet.events import Listener, Note, nobody
 from backstay.resources.content import Artefact
 from backstay.spec.model import ArtefactSource
-from backstay.spec.versions import Release
-
-Place = TypeVar("Place", Path, str)
 
 
 async def fetch(
@@ -56,7 +46,10 @@ async def fetch(
             rest = {name: digest for name, digest in wanted.items() if name not in have}
             if rest:
                 await asyncio.to_thread(tidy, sources.places)
-                supplier = _supplier(source, release, sources, expectations, tell)
+                # Loaded when something is missing: a filled cache needs no client and no compiler.
+                from backstay.fleet.artefacts.suppliers import supplier_of
+
+                supplier = supplier_of(source, release, sources, expectations, tell)
                 try:
                     await _take_all(supplier, rest, source=source, pins=pins, have=have)
                 except WrongDigestError:
@@ -105,37 +98,6 @@ async def _cached(
         tell(Note(f"verifying what is in the cache: {names}"))
     there = await asyncio.to_thread(cached, places, known.values())
     return {name: one for name, one in known.items() if one in there}
-
-
-def _supplier(
-    source: ArtefactSource,
-    release: Release,
-    sources: Sources,
-    expectations: Expectations,
-    tell: Listener,
-) -> Supplier:
-    places = sources.places
-    match source:
-        case ArtefactSource.BUNDLE:
-            folder = _named(sources.bundle, "bundle")
-            return Bundle(folder, places, tell)
-        case ArtefactSource.MIRROR:
-            address = _named(sources.mirror, "mirror")
-            return Mirror(address, places, tell)
-        case ArtefactSource.RELEASE:
-            files = downloads(release, architecture=architecture(), hosts=sources.hosts)
-            return Releases(files, places, tell)
-        case ArtefactSource.BUILD:
-            return Building(release, expectations, places, tell)
-
-
-def _named(place: Place | None, field: str) -> Place:
-    if place is None:
-        raise ArtefactError(
-            f"artefacts.sources names the {field}, and artefacts.{field} does not say where it is",
-            next_move=f"set artefacts.{field} in cluster.yaml",
-        )
-    return place
 
 
 def _check_complete(
