@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from backstay.cli.main import prepare_interpreter
 from backstay.components.assemble import build
 from backstay.components.network import subnets
 from backstay.fleet.artefacts.table import catalogue
@@ -62,6 +63,7 @@ def plan_offline(text: bytes) -> str:
 
 def plans_row() -> Row:
     """Plan 1,000 hosts beside 100."""
+    prepare_interpreter()
     many, few = cluster_yaml(MANY - 3), cluster_yaml(FEW - 3)
     plan_offline(few)
     # A neighbour at work makes the long one longer, and may miss the short one: processor time.

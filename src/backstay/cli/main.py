@@ -96,12 +96,19 @@ def _unforeseen(
         console.say(foreseen_by_nobody(error, console.look(console.err)))
 
 
-def main() -> NoReturn:
-    """Run as a program."""
-    # A run lives for seconds. Collecting garbage while hundreds of modules load is a tenth of a
-    # short one and a third of planning a thousand hosts; looking for plugins of others is more.
+def prepare_interpreter() -> None:
+    """Make it quick for a process that lives for seconds.
+
+    Collecting garbage while hundreds of modules load is a tenth of a short run, and a third of
+    planning a thousand hosts; pydantic looks for plugins in all that is installed.
+    """
     gc.set_threshold(50_000, 20, 50)
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+
+
+def main() -> NoReturn:
+    """Run as a program."""
+    prepare_interpreter()
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()
