@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import select
 import subprocess
 from pathlib import Path
 
@@ -103,3 +104,27 @@ def test_mode_and_owner_alone_are_adjusted_in_place(tmp_path: Path) -> None:
     done = perform(*_guarded("x", ("adjust", str(path), "600", "root:root")))
     assert (done.returncode, path.stat().st_ino) == (0, inode)
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_step_waits_for_the_one_before_it(tmp_path: Path) -> None:
+    """T4: what a cut-off run left at work ends first, and then the next begins."""
+    mark, after = tmp_path / "mark", tmp_path / "after"
+    held = f"touch {mark}; while [ ! -e {after} ]; do sleep 0.05; done"
+    script = "\n".join((f"mark={MARK}", script_text("perform.sh"), held, ""))
+    with subprocess.Popen(["sh", "-s"], stdin=subprocess.PIPE, text=True) as first:
+        assert first.stdin is not None
+        first.stdin.write(script)
+        first.stdin.close()
+        while not mark.exists():
+            assert first.poll() is None
+        second = subprocess.Popen(
+            ["sh", "-s"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert second.stdin is not None
+        second.stdin.write("\n".join((f"mark={MARK}", script_text("perform.sh"), "echo in", "")))
+        second.stdin.close()
+        assert second.stdout is not None
+        assert not select.select([second.stdout], [], [], 0.3)[0]
+        after.touch()
+        assert second.stdout.read() == "in\n"
+        assert second.wait() == 0

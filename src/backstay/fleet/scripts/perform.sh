@@ -18,11 +18,15 @@ mirrors='/opt/backstay/mirror /var/lib/backstay/artefacts'
 reason=$(mktemp 2>/dev/null) || reason=/dev/null
 trap '[ "$reason" = /dev/null ] || rm -f "$reason"' EXIT
 
+say() { printf '%s\t%s\t%s\n' "$mark" "$1" "$2"; }
+
 # A run that was cut off may leave its script here, going on without the run's lock.
 exec 8>>/run/backstay.step
-flock -w 100 8 || exit 75
-
-say() { printf '%s\t%s\t%s\n' "$mark" "$1" "$2"; }
+flock -w 100 8 || {
+    say failed anything
+    say why 'a step of a run that was cut off has been at work here for 100 s'
+    exit 75
+}
 
 begin() { doing=$1; }
 
