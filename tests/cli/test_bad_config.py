@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
 import pytest
 from inline_snapshot import external_file
 
@@ -39,6 +44,15 @@ CASES: dict[str, str | bytes] = {
         "cp-3, address: 10.0.0.13, roles: [control-plane]",
         "cp-3, address: 10.0.0.13, roles: [worker]",
     ),
+    "too-many-members": GOOD
+    + "".join(
+        f"  - {{name: cp-{n}, address: 10.0.0.3{n}, roles: [control-plane]}}\n"
+        for n in range(4, 10)
+    ),
+    "port-in-use": GOOD.replace("vip: 10.0.0.100", "{vip: 10.0.0.100, port: 2379}").replace(
+        "endpoint:\n  ", "endpoint: "
+    ),
+    "services-without-dns": f"{GOOD}network: {{services: 10.96.0.0/29}}\n",
     "several": GOOD.replace("10.0.0.12", "10.0.0.11").replace("[worker]", "[wroker]"),
 }
 
@@ -56,3 +70,40 @@ def test_a_bad_file_is_told_and_nothing_is_done(case: str, backstay: Program) ->
     assert ended.err == external_file(f"snapshots/bad-config/{case}.txt")
     assert config.read_bytes() == before
     assert [path.name for path in backstay.folder.iterdir()] == ["cluster.yaml"]
+
+
+def test_two_gigabytes_are_refused_unread(backstay: Program) -> None:
+    """I1: what is more than any cluster needs is neither read nor held."""
+    config = backstay.folder / "cluster.yaml"
+    with config.open("wb") as file:
+        file.truncate(2 * 1024**3)
+    began = time.process_time()
+    ended = backstay("plan")
+    assert time.process_time() - began < 1.0
+    assert (ended.code, ended.out) == (3, "")
+    assert "cluster.yaml:1:1048577: beyond 1048576 bytes nothing is read" in ended.err
+
+
+@pytest.mark.parametrize("words", [("plan", "-c", "-"), ("init", "--vip", "10.0.0.10")])
+def test_input_that_never_ends_is_refused(words: tuple[str, ...], backstay: Program) -> None:
+    """I1: as what comes through a pipe."""
+    with Path("/dev/zero").open("rb") as endless:
+        done = subprocess.run(
+            (sys.executable, "-m", "backstay", *words),
+            stdin=endless,
+            capture_output=True,
+            cwd=backstay.folder,
+            env=backstay.environment,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (3, b"")
+    assert b"standard input:1:1048577: beyond" in done.stderr
+
+
+@pytest.mark.parametrize("data", [b"\xff 10.0.0.1\n", b"a\x00 10.0.0.1\n"])
+def test_a_list_of_machines_is_text(data: bytes, backstay: Program) -> None:
+    """I1: `init` reads what anybody may have made, too."""
+    ended = backstay("init", "--vip", "10.0.0.10", stdin=data)
+    assert (ended.code, ended.out) == (3, "")
+    assert "standard input:1:" in ended.err

@@ -76,6 +76,19 @@ def test_a_single_machine_is_its_own_endpoint() -> None:
     assert parse(made("10.0.0.11", vip=None)).endpoint.host == "10.0.0.11"
 
 
+def test_a_name_may_stand_beside_the_virtual_address() -> None:
+    """Both are asked for, both are written: the name stands in URLs, the address is moved."""
+    endpoint = parse(made("10.0.0.11", "10.0.0.12", "10.0.0.13", endpoint="api.prod")).endpoint
+    assert (endpoint.host, str(endpoint.vip)) == ("api.prod", "10.0.0.10")
+
+
+def test_machines_of_ipv6_get_ranges_of_ipv6() -> None:
+    """Nobody has to find out which other keys must change too."""
+    spec = parse(made("fd00::11", "fd00::12", "fd00::13", vip="fd00::10"))
+    assert str(spec.network.pods) == "fd00:10:244::/48"
+    assert str(spec.network.services) == "fd00:10:96::/112"
+
+
 def test_several_machines_need_an_endpoint() -> None:
     """It is asked for, with the words to add."""
     with pytest.raises(UsageError) as raised:
@@ -98,6 +111,7 @@ def test_the_number_of_control_planes_may_be_said() -> None:
         ("cp-1 nowhere", "'nowhere' is no address"),
         ("cp-1 10.0.0.11 master", "there is no role 'master'"),
         ("10.0.0.11 $(reboot)", "there is no role '$(reboot)'"),
+        ("cp\x1b[2J", "'cp\\x1b[2J' is no address"),
     ],
 )
 def test_a_line_that_cannot_be_meant_is_named(line: str, said: str) -> None:
@@ -105,7 +119,7 @@ def test_a_line_that_cannot_be_meant_is_named(line: str, said: str) -> None:
     with pytest.raises(UsageError) as raised:
         made("10.0.0.1", line)
     assert raised.value.what == said
-    assert raised.value.where == f"host 2: {line}"
+    assert raised.value.where == f"host 2: {line}".replace("\x1b", "?")
 
 
 @pytest.mark.parametrize(

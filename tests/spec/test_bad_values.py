@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backstay.spec.limits import LARGEST_BYTES, MOST_PROBLEMS
 from backstay.spec.model import ClusterSpec
 from backstay.spec.parse import parse
 from backstay.spec.problems import Problem, SpecError
-from backstay.spec.source import LARGEST_BYTES, MOST_PROBLEMS
 
 GOOD = """name: demo
 endpoint:

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backstay.errors import ConfigError
+from backstay.spec.limits import LARGEST_BYTES, MOST_VALUES
 from backstay.spec.model import ClusterSpec
 from backstay.spec.parse import parse
 from backstay.spec.problems import Problem, SpecError
-from backstay.spec.source import LARGEST_BYTES, MOST_VALUES, read
+from backstay.spec.source import read
 from backstay.spec.words import Trap, meaning
 
 GOOD = """\
@@ -43,7 +44,7 @@ def told(text: str | bytes) -> list[tuple[str, int, int, str]]:
 
 def many(count: int) -> bytes:
     """Return a file of so many hosts, with all that can be said of one."""
-    key = f"ssh-ed25519 {'A' * 68}"
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDPCfAHu8jjTA8JrKCl4o96kzBfBZWoeTrxOrVrVyh5F"
     host = (
         "  - name: worker-{0:04}\n    address: 10.1.{1}.{2}\n    privateAddress: 10.2.{1}.{2}\n"
         "    publicAddress: 10.3.{1}.{2}\n    port: 2222\n    user: someone\n"
@@ -137,6 +138,37 @@ def test_what_is_not_utf_8_is_shown_where_it_stands() -> None:
     assert problem.place is not None
     assert (problem.place.line, problem.place.column) == (2, 13)
     assert problem.place.text == "kubernetes: \ufffd1"
+
+
+def test_what_is_too_long_is_shown_where_reading_ends() -> None:
+    """I1: the line and column behind the last byte that is read."""
+    (problem,) = problems(b"# 456789\n" * 200_000)
+    assert problem.place is not None
+    assert (problem.place.line, problem.place.column) == (
+        LARGEST_BYTES // 9 + 1,
+        LARGEST_BYTES % 9 + 1,
+    )
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", "\r", "\u2028"])
+def test_lines_end_as_yaml_ends_them(line_break: str) -> None:
+    """Line numbers are those of an editor, whatever made the file."""
+    (problem,) = problems(f"name: a{line_break}b{line_break}c\x07{line_break}d")
+    assert problem.place is not None
+    assert (problem.place.line, problem.place.column, problem.place.text) == (3, 2, "c\x07")
+
+
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [("name: [demo\n", (1, 7)), ("a: 1\nb: {c: d,\n", (2, 10)), ('name: "demo\nx: y\n', (1, 7))],
+)
+def test_what_is_never_closed_is_shown_where_something_stands(
+    text: str, place: tuple[int, int]
+) -> None:
+    """The end of the file, where it is missed, has nothing to show."""
+    (problem,) = problems(text)
+    assert problem.place is not None
+    assert (problem.place.line, problem.place.column) == place
 
 
 def test_a_thousand_hosts_are_a_quarter_of_what_is_read() -> None:

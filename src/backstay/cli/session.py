@@ -15,6 +15,7 @@ from backstay.cli.console import Console
 from backstay.cli.options import settings_of
 from backstay.cli.settings import Settings
 from backstay.errors import ConfigError, GateTimeoutError
+from backstay.spec.limits import LARGEST_BYTES
 
 if TYPE_CHECKING:
     from backstay.spec.model import ClusterSpec
@@ -55,15 +56,15 @@ def read_config(settings: Settings) -> tuple[bytes, str]:
     """Return the configuration's bytes, and what to call it in errors."""
     path = settings.config_path
     if path is None:
-        return sys.stdin.buffer.read(), "standard input"
+        return sys.stdin.buffer.read(LARGEST_BYTES + 1), "standard input"
     return _bytes(path), str(path)
 
 
 def _bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            # Twice what the parser takes: it refuses what is longer, and an endless file ends.
-            return file.read(2 * 1024 * 1024)
+            # One more than the parser takes: it refuses that, and an endless file ends.
+            return file.read(LARGEST_BYTES + 1)
     except FileNotFoundError as error:
         raise ConfigError(
             f"there is no {path}",

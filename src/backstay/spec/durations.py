@@ -9,11 +9,11 @@ from typing import Annotated
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 _UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400}
-_PART = re.compile(r"(\d+)(ms|s|m|h|d)")
+_PART = re.compile(r"([0-9]+)(ms|s|m|h|d)")
 LONGEST = 36_500 * 86_400
 """Seconds; certificates must end before the year 9999, and calendars with them."""
 LONGEST_TEXT = 40
-PATTERN = r"^(\d+(ms|s|m|h|d))+$"
+PATTERN = r"^([0-9]+(ms|s|m|h|d))+$"
 
 
 def parse_duration(text: object) -> timedelta:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, Strict
+from pydantic import AfterValidator, BeforeValidator, Strict
 
 
 def _written(value: object) -> object:
@@ -25,6 +26,17 @@ def _one_machine_s(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Addr
     return address
 
 
+def _once(values: object) -> object:
+    """Refuse a list in which a word stands twice: another was meant."""
+    if isinstance(values, list):
+        words = Counter(value for value in values if isinstance(value, str))
+        if twice := [word for word, count in words.items() if count > 1]:
+            message = f"{twice[0]!r} stands here twice"
+            raise ValueError(message)
+    return values
+
+
+ONCE = BeforeValidator(_once)
 _AS_TEXT = BeforeValidator(_written)
 Whole = Annotated[int, Strict()]
 """A whole number as it stands: `true` is none, `022` is 18 to one reader and 22 to another."""
@@ -33,8 +45,5 @@ Address = Annotated[
     IPv4Address | IPv6Address,
     _AS_TEXT,
     AfterValidator(_one_machine_s),
-    Field(description="an IPv4 or IPv6 address"),
 ]
-Network = Annotated[
-    IPv4Network | IPv6Network, _AS_TEXT, Field(description="an IPv4 or IPv6 network")
-]
+Network = Annotated[IPv4Network | IPv6Network, _AS_TEXT]

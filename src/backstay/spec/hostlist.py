@@ -8,6 +8,7 @@ from ipaddress import ip_address
 
 from backstay.errors import UsageError
 from backstay.spec.model import IPAddress, Role
+from backstay.spec.problems import shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ def read_lines(lines: Iterable[str]) -> Iterator[Line]:
     for number, line in enumerate(lines, start=1):
         words = line.partition("#")[0].replace("=", " ").split()
         if words:
-            yield _line(words, where=f"host {number}: {line.strip()}")
+            yield _line(words, where=f"host {number}: {shown(line.strip())}")
 
 
 def _line(words: Sequence[str], *, where: str) -> Line:

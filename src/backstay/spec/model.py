@@ -9,13 +9,13 @@ from __future__ import annotations
 from datetime import timedelta
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.alias_generators import to_camel
 
 from backstay.spec.durations import Duration
-from backstay.spec.fields import Address, Network, Whole
+from backstay.spec.fields import ONCE, Address, Network, Whole
 from backstay.spec.versions import DEFAULT
 
 IPAddress = IPv4Address | IPv6Address
@@ -122,7 +122,7 @@ class Ssh(Part):
 
 
 class Host(Part):
-    """One machine: `address` is where SSH reaches it, `private_address` where peers do."""
+    """One machine: `address` is where SSH reaches it, `privateAddress` where peers do."""
 
     name: str
     """A DNS label; the machine calls itself so, and its node and etcd member too."""
@@ -132,12 +132,12 @@ class Host(Part):
     """Where peers reach it, if that is another address."""
     public_address: Address | None = None
     """Another address under which clients may find it; it stands in certificates."""
-    roles: frozenset[Role]
-    """What it is for."""
+    roles: Annotated[frozenset[Role], ONCE]
+    """What it is for; control planes are also what no host is by itself: etcd, load-balancer."""
     port: Whole | None = Field(default=None, ge=1, le=65535)
-    """Its own SSH port."""
+    """Its own SSH port, if another than that of all."""
     user: str | None = None
-    """Its own SSH user."""
+    """Its own SSH user, if another than that of all."""
     host_key: str | None = None
     """Its pinned public host key: `TYPE BASE64`."""
 
@@ -181,7 +181,7 @@ class NetworkRanges(Part):
     pods: Network = IPv4Network("10.244.0.0/16")
     """Where pods get addresses: 256 nodes of 256 addresses."""
     pods_per_node_prefix: Whole = Field(default=24, ge=8, le=112)
-    """One node's part of it: 24 holds the 110 pods of a kubelet twice, as kubeadm does."""
+    """One node's part of it: 24 holds the 110 pods of a kubelet twice; for IPv6 write 64."""
     services: Network = IPv4Network("10.96.0.0/16")
     """Where Services get addresses: 65,536, well below what an apiserver allows."""
     cni: Cni = Cni.BRIDGE
@@ -209,7 +209,7 @@ class Pki(Part):
     admin_lifetime: Duration = timedelta(hours=18)
     """18 hours: Kubernetes cannot revoke a certificate, so a person's ends by itself (as kops)."""
     renew_before: Duration = timedelta(days=30)
-    """How long before its end a certificate is issued anew by apply."""
+    """How long before its end apply issues a certificate anew: a month in which to run it once."""
     key: KeyKind = KeyKind.ECDSA_P256
     """P-256: as strong as RSA of 3072 bits, and a hundred times quicker made."""
 
@@ -220,7 +220,7 @@ class LoadBalancer(Part):
     check_interval_milliseconds: Whole = Field(default=500, ge=50, le=60000)
     """How often /readyz is asked; with the next two a frozen apiserver is out within a second."""
     check_fast_interval_milliseconds: Whole = Field(default=250, ge=50, le=60000)
-    """How often while a server is changing its state."""
+    """How often while a server is changing its state: twice as often, so that two agree sooner."""
     check_timeout_milliseconds: Whole = Field(default=500, ge=50, le=60000)
     """How long one answer may take: the frozen accept, and never answer."""
     advert_interval_milliseconds: Whole = Field(default=200, ge=10, le=40000)
@@ -269,7 +269,7 @@ class Dns(Part):
 class Artefacts(Part):
     """Where binaries come from."""
 
-    sources: tuple[ArtefactSource, ...] = (ArtefactSource.BUILD,)
+    sources: Annotated[tuple[ArtefactSource, ...], ONCE] = (ArtefactSource.BUILD,)
     """Asked in this order; build makes them from source, proven by go.sum, and needs no mirror."""
     bundle: str | None = None
     """A folder made by another computer, for `bundle`."""
@@ -305,7 +305,7 @@ class ClusterSpec(Part):
     dns: Dns = Dns()
     """Settings of CoreDNS."""
     artefacts: Artefacts = Artefacts()
-    """Where the binaries come from, and in which order places are asked."""
+    """Where the binaries come from."""
     extra_flags: dict[Component, dict[str, str]] = Field(default_factory=dict)
     """Flags of your own per program, without dashes; they win over ours."""
 

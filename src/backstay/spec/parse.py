@@ -11,11 +11,13 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from backstay.spec.limits import MOST_PROBLEMS
 from backstay.spec.model import ClusterSpec
 from backstay.spec.partial import readable
 from backstay.spec.problems import Path, Problem, SpecError, nearest
-from backstay.spec.rules import Violation, violations
-from backstay.spec.source import MOST_PROBLEMS, Source, decode, read
+from backstay.spec.rules import violations
+from backstay.spec.source import Source, decode, read
+from backstay.spec.violation import Violation
 from backstay.spec.words import WHOLE
 
 _MESSAGES = {
@@ -25,6 +27,8 @@ _MESSAGES = {
     "int_type": "a whole number is needed",
     "int_parsing": "a whole number is needed",
     "int_from_float": "a whole number is needed",
+    "greater_than_equal": "{ge} at least",
+    "less_than_equal": "{le} at most",
     "bool_type": "true or false is needed",
     "model_type": "a mapping is needed, such as {{key: value}}",
     "model_attributes_type": "a mapping is needed, such as {{key: value}}",
@@ -146,7 +150,7 @@ def _message(detail: ErrorDetails, path: Path) -> str:
         return f"one of {', '.join(_choices(detail))}"
     template = _MESSAGES.get(detail["type"])
     if template is not None:
-        return template.format(key=path[-1] if path else "")
+        return template.format(key=path[-1] if path else "", **detail.get("ctx", {}))
     text = detail["msg"].removeprefix("Value error, ")
     return text[:1].lower() + text[1:]
 

@@ -49,12 +49,12 @@ def render(problem: Problem, *, name: str) -> str:
     """Return the problem with file, line and column, the line itself, and a caret below it."""
     hint = f"  did you mean {problem.suggestion!r}?" if problem.suggestion else ""
     said = problem.message
-    message = _inside(problem.path) + _shown(said[:_LONGEST]) + ("…" if said[_LONGEST:] else "")
+    message = _inside(problem.path) + shown(said[:_LONGEST]) + ("…" if said[_LONGEST:] else "")
     if problem.place is None:
         return f"{name}: {message}{hint}"
     place = problem.place
     start = max(0, place.column - 1 - _WIDEST // 2)
-    line = _shown(place.text[start : start + _WIDEST])
+    line = shown(place.text[start : start + _WIDEST])
     caret = " " * (place.column - 1 - start) + "^"
     head = f"{name}:{place.line}:{place.column}: {message}"
     return f"{head}\n    {line}\n    {caret}{hint}"
@@ -64,10 +64,10 @@ def _inside(path: Path) -> str:
     """Return where in the file's structure it is, unless that is seen at a glance."""
     words = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     text = "".join(words).removeprefix(".")
-    return f"{_shown(text[:_WIDEST])}: " if len(path) > 1 else ""
+    return f"{shown(text[:_WIDEST])}: " if len(path) > 1 else ""
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """Return the text without what a terminal obeys, each character in its own column."""
     return "".join(one if one.isprintable() else " " if one == "\t" else "?" for one in text)
 

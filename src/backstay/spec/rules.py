@@ -6,50 +6,36 @@ A rule yields a violation with the path it concerns, so that the reader is led t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from types import MappingProxyType
 
+from backstay.spec.hostkeys import flaw
 from backstay.spec.model import (
-    APISERVER_PORT,
     ArtefactSource,
     ClusterSpec,
     Component,
-    IPAddress,
 )
 from backstay.spec.problems import Path, nearest
+from backstay.spec.ranges import pods, ranges, services
+from backstay.spec.reach import apart, balanced, families, ports, vip_is_free, vip_is_near
 from backstay.spec.versions import KUBERNETES
+from backstay.spec.violation import Rule, Violation
 
 LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 DOMAIN = re.compile(rf"{LABEL.pattern}(\.{LABEL.pattern})*")
 USER = re.compile(r"[a-z_][a-z0-9_-]{0,31}")
-QUANTITY = re.compile(r"[0-9]+(\.[0-9]+)?(m|k|Ki|M|Mi|G|Gi)?")
+QUANTITY = re.compile(r"[0-9]{1,15}(\.[0-9]{1,3})?(m|k|Ki|M|Mi|G|Gi)?")
 # A node's certificate is for `system:node:NAME`, and a common name has 64 characters (RFC 5280).
 LONGEST_HOST_NAME = 64 - len("system:node:")
 LONGEST_DOMAIN = 253
-HOST_KEY = re.compile(r"[a-z0-9@.-]+ [A-Za-z0-9+/]{40,}={0,2}( .*)?")
 FLAG = re.compile(r"[a-z][a-z0-9-]*")
 MOST_MEMBERS = 7
-# The apiserver refuses more than 20 bits of Service addresses.
-SERVICE_BITS = 20
 # Flags that would undo what keeps the data safe (M12), or that only backstay can set rightly.
 OWNED_FLAGS = frozenset(
     {"force-new-cluster", "data-dir", "initial-cluster-state", "client-ca-file", "etcd-servers"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Violation:
-    """One broken rule."""
-
-    message: str
-    path: Path
-    suggestion: str = ""
-
-
-Rule = Callable[[ClusterSpec], Iterator[Violation]]
 
 
 def violations(spec: ClusterSpec, *, lost: frozenset[Path] = frozenset()) -> Iterator[Violation]:
@@ -87,24 +73,6 @@ def _names(spec: ClusterSpec) -> Iterator[Violation]:
         seen.setdefault(host.name, index)
 
 
-def _addresses(spec: ClusterSpec) -> Iterator[Violation]:
-    seen: dict[IPAddress, str] = {}
-    for index, host in enumerate(spec.hosts):
-        for address in host.addresses:
-            if address in seen:
-                path = ("hosts", index, "address")
-                yield Violation(f"the address {address} is also {seen[address]}'s", path)
-            seen.setdefault(address, host.name)
-
-
-def _families(spec: ClusterSpec) -> Iterator[Violation]:
-    families = {host.internal.version for host in spec.hosts}
-    families |= {spec.network.pods.version, spec.network.services.version}
-    if len(families) > 1:
-        message = "hosts, pods and services must all be IPv4 or all be IPv6"
-        yield Violation(message, ("network",) if "network" in spec.model_fields_set else ("hosts",))
-
-
 def _roles(spec: ClusterSpec) -> Iterator[Violation]:
     if not spec.hosts:
         yield Violation("at least one host is needed", ("hosts",))
@@ -133,13 +101,13 @@ def _endpoint(spec: ClusterSpec) -> Iterator[Violation]:
     endpoint = spec.endpoint
     if endpoint.vip is None and endpoint.name is None:
         yield Violation("endpoint needs a vip or a name", ("endpoint",))
+
+
+def _endpoint_name(spec: ClusterSpec) -> Iterator[Violation]:
+    endpoint = spec.endpoint
     if endpoint.name is not None and not _is_name(endpoint.name):
         message = f"{endpoint.name!r} is no name and no address"
         yield Violation(message, ("endpoint", "name"))
-    shared = {host.name for host in spec.load_balancers} & {h.name for h in spec.control_planes}
-    if shared and endpoint.port == APISERVER_PORT:
-        message = f"port {APISERVER_PORT} is the apiserver's on {', '.join(sorted(shared))}"
-        yield Violation(message + ": choose another, such as 8443", ("endpoint", "port"))
 
 
 def _is_name(text: str) -> bool:
@@ -155,63 +123,6 @@ def _is_address(text: str) -> bool:
     except ValueError:
         return False
     return "%" not in text
-
-
-def _vip(spec: ClusterSpec) -> Iterator[Violation]:
-    path, vip = ("endpoint", "vip"), spec.endpoint.vip
-    if vip is None:
-        return
-    for host in spec.hosts:
-        if vip in host.addresses:
-            yield Violation(f"the vip {vip} is the address of {host.name}", path)
-    for name, network in (("pods", spec.network.pods), ("services", spec.network.services)):
-        if vip in network:
-            yield Violation(f"the vip {vip} lies in the range of {name}, {network}", path)
-
-
-def _vip_network(spec: ClusterSpec) -> Iterator[Violation]:
-    vip = spec.endpoint.vip
-    if vip is None:
-        return
-    prefix = spec.endpoint.prefix or (24 if vip.version == 4 else 64)  # noqa: PLR2004
-    if prefix > vip.max_prefixlen:
-        yield Violation(f"/{prefix} is longer than the address {vip}", ("endpoint", "prefix"))
-        return
-    network = ip_network(f"{vip}/{prefix}", strict=False)
-    strangers = [host.name for host in spec.load_balancers if host.internal not in network]
-    if strangers:
-        message = (
-            f"the vip {vip} is not in the network of {', '.join(strangers)} "
-            f"(taken as /{prefix}; endpoint.prefix says otherwise)"
-        )
-        yield Violation(message, ("endpoint", "vip"))
-
-
-def _ranges(spec: ClusterSpec) -> Iterator[Violation]:
-    pods, services = spec.network.pods, spec.network.services
-    if pods.version == services.version and pods.overlaps(services):
-        message = f"pods {pods} and services {services} overlap"
-        yield Violation(message, ("network",))
-    for name, network in (("pods", pods), ("services", services)):
-        for host in spec.hosts:
-            if any(address in network for address in host.addresses):
-                message = f"{host.name} has an address in the range of {name}, {network}"
-                yield Violation(message, ("network", name))
-    bits = services.max_prefixlen - services.prefixlen
-    if bits > SERVICE_BITS:
-        message = f"{services} is too large: the apiserver takes /{services.max_prefixlen - 20}"
-        yield Violation(message + " at most", ("network", "services"))
-
-
-def _room(spec: ClusterSpec) -> Iterator[Violation]:
-    pods, prefix = spec.network.pods, spec.network.pods_per_node_prefix
-    path = ("network", "podsPerNodePrefix")
-    if prefix > pods.max_prefixlen:
-        yield Violation(f"/{prefix} is longer than an address", path)
-    elif prefix < pods.prefixlen or 2 ** (prefix - pods.prefixlen) < len(spec.nodes):
-        have = 2 ** max(prefix - pods.prefixlen, 0)
-        message = f"{pods} has {have} ranges of /{prefix}, and there are {len(spec.nodes)} nodes"
-        yield Violation(message, path)
 
 
 def _version(spec: ClusterSpec) -> Iterator[Violation]:
@@ -267,8 +178,8 @@ def _ssh(spec: ClusterSpec) -> Iterator[Violation]:
         if user is not None and not USER.fullmatch(user):
             yield Violation(f"{user!r} is no user name", path)
     for path, key in keys:
-        if key is not None and not (HOST_KEY.fullmatch(key) and key.isprintable()):
-            yield Violation("a host key is its type and its base64, as in ssh_host_*_key.pub", path)
+        if key is not None and (why := flaw(key)):
+            yield Violation(why, path)
 
 
 def _artefacts(spec: ClusterSpec) -> Iterator[Violation]:
@@ -315,15 +226,19 @@ def _paths(spec: ClusterSpec) -> Iterator[Violation]:
 
 RULES: tuple[Rule, ...] = (
     _names,
-    _addresses,
-    _families,
+    apart,
     _roles,
     _members,
     _endpoint,
-    _vip,
-    _vip_network,
-    _ranges,
-    _room,
+    _endpoint_name,
+    families,
+    ports,
+    balanced,
+    vip_is_free,
+    vip_is_near,
+    ranges,
+    services,
+    pods,
     _version,
     _dns,
     _timers,
@@ -333,17 +248,23 @@ RULES: tuple[Rule, ...] = (
     _artefacts,
     _extra_flags,
 )
+_HOSTS: Path = ("hosts",)
+_ENDPOINT: Path = ("endpoint",)
 _RANGES: tuple[Path, ...] = (("network", "pods"), ("network", "services"))
 NEEDS: Mapping[Rule, tuple[Path, ...]] = MappingProxyType(
     {
-        _families: (("hosts",), *_RANGES),
-        _roles: (("hosts",),),
-        _members: (("hosts",),),
-        _endpoint: (("hosts",), ("endpoint",)),
-        _vip: (("endpoint", "vip"), *_RANGES),
-        _vip_network: (("hosts",), ("endpoint",)),
-        _ranges: _RANGES,
-        _room: (("network", "pods"), ("network", "podsPerNodePrefix")),
+        families: (_HOSTS, *_RANGES),
+        _roles: (_HOSTS,),
+        _members: (_HOSTS,),
+        _endpoint: (_HOSTS, _ENDPOINT),
+        _endpoint_name: (_ENDPOINT,),
+        ports: (_HOSTS, _ENDPOINT, ("ssh", "port")),
+        balanced: (_HOSTS, _ENDPOINT),
+        vip_is_free: (("endpoint", "vip"), *_RANGES),
+        vip_is_near: (_HOSTS, _ENDPOINT),
+        ranges: _RANGES,
+        services: (("network", "services"),),
+        pods: (("network",), ("kubelet", "maxPods")),
         _timers: (("etcd",),),
         _lifetimes: (("pki",),),
         _artefacts: (("artefacts",),),

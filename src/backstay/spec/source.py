@@ -25,16 +25,12 @@ from ruamel.yaml.events import (
     StreamEndEvent,
 )
 
+from backstay.spec.limits import DEEPEST, LARGEST_BYTES, MOST_PROBLEMS, MOST_VALUES
 from backstay.spec.problems import Path, Place, Problem, SpecError
 from backstay.spec.words import Trap, meaning
 
-# A thousand hosts with all that can be said of one take 250 KiB and 20,000 values.
-LARGEST_BYTES = 1024 * 1024
-MOST_VALUES = 60_000
-DEEPEST = 20
-# Whoever mends fifty looks again; telling of thousands would take seconds.
-MOST_PROBLEMS = 50
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+_BREAK = re.compile(r"[\n\r\x85\u2028\u2029]")
 _TEXT_TAGS = frozenset({None, "!", "tag:yaml.org,2002:str"})
 
 
@@ -66,26 +62,29 @@ def decode(data: bytes | str, *, name: str) -> str:
     # Half a character (a surrogate) becomes bytes that are no UTF-8, and is refused as such.
     raw = data.encode(errors="surrogatepass") if isinstance(data, str) else data
     if len(raw) > LARGEST_BYTES:
-        raise _refuse(f"the file has {len(raw)} bytes, more than {LARGEST_BYTES}", name)
+        read = raw[:LARGEST_BYTES].decode(errors="replace")
+        message = f"beyond {LARGEST_BYTES} bytes nothing is read: 1,000 hosts need a quarter of it"
+        raise _refuse(message, _place_of(read, len(read)), name=name)
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         place = _place_of(
             raw.decode("utf-8-sig", errors="replace"), len(raw[: error.start].decode())
         )
-        raise _refuse(f"byte {error.start} is not UTF-8", name, place) from None
+        raise _refuse(f"byte {error.start} is not UTF-8", place, name=name) from None
     if control := _CONTROL.search(text):
         place = _place_of(text, control.start())
-        raise _refuse("a control character: this is not a text file", name, place)
+        raise _refuse("a control character: this is not a text file", place, name=name)
     if not text.strip():
-        raise _refuse("the file is empty", name, Place(1, 1, ""))
+        raise _refuse("the file is empty", Place(1, 1, ""), name=name)
     return text
 
 
 def _place_of(text: str, index: int) -> Place:
-    start = text.rfind("\n", 0, index) + 1
-    line = text[start:].partition("\n")[0]
-    return Place(text.count("\n", 0, index) + 1, index - start + 1, line)
+    # With any character behind them, ended lines count as much as the one that goes on.
+    before = f"{text[:index]}|".splitlines()
+    begun = before[-1][:-1]
+    return Place(len(before), len(begun) + 1, begun + _BREAK.split(text[index:], maxsplit=1)[0])
 
 
 def read(text: str, *, name: str) -> Source:
@@ -97,16 +96,22 @@ def read(text: str, *, name: str) -> Source:
     except _EndError as ending:
         raise SpecError((*reader.problems, ending.problem), name=name) from None
     except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = None if mark is None else reader.at(mark)
-        raise _refuse(f"not YAML: {error.problem or error.context}", name, place) from None
+        raise _refuse(*_no_yaml(error, reader), name=name) from None
     except (YAMLError, ValueError) as error:
-        place = Place(1, 1, _at(lines, 0))
-        raise _refuse(f"not YAML: {error}".splitlines()[0], name, place) from None
+        told = f"not YAML: {error}".splitlines()[0]
+        raise _refuse(told, reader.top(), name=name) from None
     return Source(value, reader.keys, reader.places, tuple(reader.problems), reader.traps)
 
 
-def _refuse(message: str, name: str, place: Place | None = None) -> SpecError:
+def _no_yaml(error: MarkedYAMLError, reader: _Reader) -> tuple[str, Place]:
+    """Return what is said and where: of what is never closed, where it was opened if known."""
+    told = ", ".join(part for part in (error.problem, error.context) if part)
+    marks = [mark for mark in (error.problem_mark, error.context_mark) if mark is not None]
+    within = [mark for mark in marks if mark.line < len(reader.lines)]
+    return f"not YAML: {told}", reader.at(within[0]) if within else reader.end()
+
+
+def _refuse(message: str, place: Place, *, name: str) -> SpecError:
     return SpecError((Problem(message, place=place),), name=name)
 
 
@@ -136,11 +141,11 @@ class _Reader:
     def document(self) -> object:
         next(self.events)
         if not isinstance(next(self.events), DocumentStartEvent):
-            raise _EndError("the file holds nothing; one document is needed", self._top())
+            raise _EndError("the file holds nothing; one document is needed", self.top())
         first = next(self.events)
         value = self._value(first, ()) if isinstance(first, MappingStartEvent) else None
         if value is None:
-            raise _EndError("the file must hold a mapping, such as `name: demo`", self._top())
+            raise _EndError("the file must hold a mapping, such as `name: demo`", self.top())
         next(self.events)
         after = next(self.events)
         if not isinstance(after, StreamEndEvent):
@@ -151,8 +156,13 @@ class _Reader:
     def at(self, mark: Any) -> Place:  # noqa: ANN401  # the marks of two libraries
         return Place(mark.line + 1, mark.column + 1, _at(self.lines, mark.line))
 
-    def _top(self) -> Place:
+    def top(self) -> Place:
         return Place(1, 1, _at(self.lines, 0))
+
+    def end(self) -> Place:
+        """Return the place behind the last character; not the line after it, which is empty."""
+        last = self.lines[-1]
+        return Place(len(self.lines), len(last) + 1, last)
 
     def _value(self, event: Event, path: Path) -> object:
         place = self._counted(event, len(path))

@@ -11,6 +11,7 @@ from backstay.cli.commands import verb
 from backstay.cli.console import Console
 from backstay.cli.session import console_of
 from backstay.errors import RejectedError, UsageError
+from backstay.spec.limits import LARGEST_BYTES
 
 
 @verb(
@@ -69,7 +70,10 @@ def init(
 def _standard_input() -> tuple[str, ...]:
     if sys.stdin.isatty():
         raise UsageError("no machines are given", next_move="backstay init HOST... --vip ADDRESS")
-    return tuple(sys.stdin)
+    from backstay.spec.source import decode
+
+    data = sys.stdin.buffer.read(LARGEST_BYTES + 1)
+    return tuple(decode(data, name="standard input").splitlines()) if data.strip() else ()
 
 
 def _write(console: Console, text: str) -> None:
