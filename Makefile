@@ -44,7 +44,7 @@ check: $(VENV)/.done ## format, lint, types, import contracts, budgets, pure tes
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/lint-imports --no-cache >/dev/null || $(BIN)/lint-imports
 	$(BIN)/shellcheck -s sh src/backstay/fleet/scripts/*.sh
-	$(BIN)/pytest -q -m "not lab"
+	$(BIN)/pytest -q -m "not lab" -n 2 --dist worksteal
 
 test: machines check ## all tests, on real machines too
 	$(BIN)/pytest -q -m lab -x --durations=10

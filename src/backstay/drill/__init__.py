@@ -1,0 +1,1 @@
+"""Break a cluster on purpose, measure what its users see, and prove that nothing was lost."""

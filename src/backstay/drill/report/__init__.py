@@ -1,0 +1,1 @@
+"""Say what a history shows: numbers, objectives, plots, one page of HTML."""
