@@ -1,0 +1,77 @@
+"""Keep what happens in a drill: in memory to judge it, in a file to judge it again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TextIO
+
+from backstay.drill.history import (
+    SECOND,
+    Header,
+    History,
+    Kind,
+    Mark,
+    Operation,
+    Outcome,
+    Record,
+    header_line,
+    record_line,
+)
+
+
+@dataclass(slots=True)
+class Recorder:
+    """Takes records as they come; nothing is dropped, and nothing is put in order.
+
+    `acknowledged` is when each client last got an answer, `told` hears of every mark.
+    """
+
+    header: Header
+    file: TextIO
+    zero: int
+    tell: Callable[[Mark], None]
+    records: list[Record] = field(default_factory=list)
+    acknowledged: dict[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def open(cls, path: Path, header: Header, *, tell: Callable[[Mark], None]) -> Recorder:
+        """Begin a history's file, readable by its owner; the drill's clock starts now."""
+        file = path.open("x", encoding="utf-8")
+        path.chmod(0o600)
+        file.write(header_line(header) + "\n")
+        return cls(header, file, time.monotonic_ns(), tell)
+
+    def clock(self) -> int:
+        """Return nanoseconds since the drill began."""
+        return time.monotonic_ns() - self.zero
+
+    def record(self, record: Record) -> None:
+        """Take one record."""
+        self.records.append(record)
+        self.file.write(record_line(record) + "\n")
+        match record:
+            case Operation(outcome=Outcome.OK):
+                self.acknowledged[record.client] = record.returned
+            case Mark():
+                self.tell(record)
+            case _:
+                pass
+
+    def mark(self, kind: Kind, subject: str, state: str = "", detail: str = "") -> None:
+        """Record a mark of this moment."""
+        self.record(Mark(self.clock(), kind, subject, state, detail))
+
+    def silent(self, *, seconds: float) -> tuple[str, ...]:
+        """Return the clients that have had no answer for so long, or ever; watches are not asked."""
+        since = self.clock() - seconds * SECOND
+        active = (one.name for one in self.header.clients if not one.watches)
+        last = self.acknowledged
+        return tuple(name for name in active if name not in last or last[name] < since)
+
+    def history(self) -> History:
+        """Close the file and return everything."""
+        self.file.close()
+        return History(self.header, tuple(self.records))

@@ -1,0 +1,135 @@
+"""One drill from warm-up to final reads: load all along, a fault in the middle, and no haste."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from backstay.drill.history import Kind, Record
+from backstay.drill.recorder import Recorder
+
+POLL_SECONDS = 0.1
+CALM_SECONDS = 1.0
+"""Every client answered within this: nobody is still waiting for a dead connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """How long each phase takes, in seconds.
+
+    `fault` is how long the fault stands, or how long is watched after one that heals itself;
+    `settle` bounds the wait until everything answers again, `after` is watched beyond that.
+    """
+
+    fault: float
+    warm_up: float = 4.0
+    settle: float = 60.0
+    after: float = 2.0
+
+    @property
+    def longest(self) -> float:
+        """The most seconds that a drill with this course lasts."""
+        return self.warm_up + self.fault + self.settle + self.after
+
+
+class Load(Protocol):
+    """Clients that work until they are stopped, and look at everything at the end."""
+
+    async def run(
+        self, *, record: Callable[[Record], None], clock: Callable[[], int], stop: asyncio.Event
+    ) -> None:
+        """Work until `stop` is set."""
+
+    async def final(self, *, record: Callable[[Record], None]) -> None:
+        """Read everything from every source, and ask every member for its hash."""
+
+
+Watcher = Callable[[Recorder], Awaitable[None]]
+"""Records what it sees until it is cancelled."""
+
+Trouble = Callable[[], Awaitable[str]]
+"""Returns what is not as it should be in the cluster, empty when nothing is."""
+
+
+async def run(
+    recorder: Recorder,
+    course: Course,
+    *,
+    load: Load,
+    watchers: Sequence[Watcher],
+    fault: AbstractAsyncContextManager[object],
+    trouble: Trouble,
+) -> None:
+    """Drill once; whatever happens, the fault is undone and the load has stopped at the end."""
+    stop = asyncio.Event()
+    watching = [asyncio.ensure_future(watch(recorder)) for watch in watchers]
+    working = asyncio.ensure_future(
+        load.run(record=recorder.record, clock=recorder.clock, stop=stop)
+    )
+    try:
+        await _phases(recorder, course, working, fault, trouble)
+    finally:
+        stop.set()
+        try:
+            await working
+        finally:
+            await _ended(watching)
+    recorder.mark(Kind.PHASE, "final")
+    await load.final(record=recorder.record)
+    recorder.mark(Kind.PHASE, "end")
+
+
+async def _phases(
+    recorder: Recorder,
+    course: Course,
+    working: asyncio.Future[None],
+    fault: AbstractAsyncContextManager[object],
+    trouble: Trouble,
+) -> None:
+    recorder.mark(Kind.PHASE, "warm-up")
+    await _hold(working, course.warm_up)
+    recorder.mark(Kind.PHASE, "fault")
+    async with fault:
+        await _hold(working, course.fault)
+    recorder.mark(Kind.PHASE, "healed")
+    await _settled(recorder, working, trouble, seconds=course.settle)
+    recorder.mark(Kind.PHASE, "settle")
+    await _hold(working, course.after)
+
+
+async def _hold(working: asyncio.Future[None], seconds: float) -> None:
+    """Let the load work for a while; an error of its own ends the drill at once."""
+    await asyncio.wait([working], timeout=seconds)
+    if working.done():
+        await working
+
+
+async def _settled(
+    recorder: Recorder, working: asyncio.Future[None], trouble: Trouble, *, seconds: float
+) -> None:
+    """Wait until all clients are answered and the cluster says that it is well.
+
+    What is still wrong at the end of the wait is noted: the judge and the reader decide.
+    """
+    said = ""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while said := await _complaint(recorder, trouble):
+                await _hold(working, POLL_SECONDS)
+    if said:
+        recorder.mark(Kind.NOTE, "not settled", said)
+
+
+async def _complaint(recorder: Recorder, trouble: Trouble) -> str:
+    if silent := recorder.silent(seconds=CALM_SECONDS):
+        return f"no answer for {CALM_SECONDS:g} s: {', '.join(silent)}"
+    return await trouble()
+
+
+async def _ended(tasks: Sequence[asyncio.Future[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,170 @@
+"""The course of a drill, with a load and a fault that do as they are told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from backstay.drill.history import (
+    Action,
+    Client,
+    Connection,
+    FinalHash,
+    Header,
+    Kind,
+    Mark,
+    Operation,
+    Outcome,
+    Record,
+    read_history,
+)
+from backstay.drill.history import Path as Way
+from backstay.drill.recorder import Recorder
+from backstay.drill.run import Course, run
+from backstay.errors import UnreachableError
+
+CLIENT = Client("vip-1", Way.VIP, Connection.KEPT)
+HEADER = Header("etcd-kill", "lab", "2026-01-01T00:00:00Z", "backstay drill", 1, (CLIENT,))
+COURSE = Course(fault=0.1, warm_up=0.1, settle=0.3, after=0.05)
+
+
+@dataclass
+class FakeLoad:
+    """A client that is answered every few milliseconds, unless `broken`."""
+
+    broken: bool = False
+    finished: bool = False
+    read: bool = False
+
+    async def run(
+        self, *, record: Callable[[Record], None], clock: Callable[[], int], stop: asyncio.Event
+    ) -> None:
+        """Write until stopped."""
+        while not stop.is_set():
+            now = clock()
+            if not self.broken:
+                record(Operation("vip-1", Action.WRITE, "a", now, now, Outcome.OK, str(now)))
+            await asyncio.sleep(0.005)
+        self.finished = True
+
+    async def final(self, *, record: Callable[[Record], None]) -> None:
+        """Read once, after the writing."""
+        assert self.finished
+        record(FinalHash("cp-1", 7, 1))
+        self.read = True
+
+
+@dataclass
+class FakeFault:
+    """Remembers that it was there, and that it was undone."""
+
+    log: list[str] = field(default_factory=list)
+
+    @contextlib.asynccontextmanager
+    async def standing(self) -> AsyncIterator[None]:
+        """Stand until the block ends."""
+        self.log.append("injected")
+        try:
+            yield
+        finally:
+            self.log.append("undone")
+
+
+async def well() -> str:
+    return ""
+
+
+def recorder(tmp_path: Path) -> Recorder:
+    return Recorder.open(tmp_path / "history.jsonl", HEADER, tell=[].append)
+
+
+def phases(records: list[Record]) -> list[str]:
+    return [one.subject for one in records if isinstance(one, Mark) and one.kind is Kind.PHASE]
+
+
+async def test_a_drill_goes_from_warm_up_to_the_final_reads(tmp_path: Path) -> None:
+    """Every phase is marked, the fault is undone, and the file holds what memory does."""
+    written, load, fault = recorder(tmp_path), FakeLoad(), FakeFault()
+    await run(written, COURSE, load=load, watchers=(), fault=fault.standing(), trouble=well)
+    assert phases(written.records) == ["warm-up", "fault", "healed", "settle", "final", "end"]
+    assert fault.log == ["injected", "undone"]
+    assert load.read
+    kept = written.history()
+    with (tmp_path / "history.jsonl").open() as lines:
+        assert read_history(lines) == kept
+
+
+async def test_a_cluster_that_stays_ill_is_noted_and_waited_for_only_so_long(
+    tmp_path: Path,
+) -> None:
+    """The judge shall see what was still wrong; the drill ends all the same."""
+
+    async def ill() -> str:
+        return "cp-2 is not Ready"
+
+    written = recorder(tmp_path)
+    nothing = contextlib.nullcontext()
+    await run(written, COURSE, load=FakeLoad(), watchers=(), fault=nothing, trouble=ill)
+    notes = [one for one in written.records if isinstance(one, Mark) and one.kind is Kind.NOTE]
+    assert [one.state for one in notes] == ["cp-2 is not Ready"]
+
+
+async def test_clients_that_get_no_answer_are_trouble(tmp_path: Path) -> None:
+    """Nobody asks the cluster how it is while its clients still wait."""
+    written = recorder(tmp_path)
+    nothing = contextlib.nullcontext()
+    load = FakeLoad(broken=True)
+    await run(written, COURSE, load=load, watchers=(), fault=nothing, trouble=well)
+    notes = [one for one in written.records if isinstance(one, Mark) and one.kind is Kind.NOTE]
+    assert [one.state for one in notes] == ["no answer for 1 s: vip-1"]
+
+
+async def test_an_interrupted_drill_undoes_its_fault_and_stops_its_load(tmp_path: Path) -> None:
+    """Cancelled in the middle, it leaves nothing behind."""
+    load, fault, watched = FakeLoad(), FakeFault(), []
+
+    async def watch(seen: Recorder) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            watched.append(seen)
+
+    course = Course(fault=30.0, warm_up=0.05)
+    work = run(
+        recorder(tmp_path),
+        course,
+        load=load,
+        watchers=(watch,),
+        fault=fault.standing(),
+        trouble=well,
+    )
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(work, timeout=0.3)
+    assert fault.log == ["injected", "undone"]
+    assert load.finished
+    assert len(watched) == 1
+
+
+async def test_an_error_of_the_load_ends_the_drill(tmp_path: Path) -> None:
+    """A load that cannot work at all is no measurement, and is said as it is."""
+
+    class Broken(FakeLoad):
+        async def run(self, **_: object) -> None:
+            raise UnreachableError("no certificate", where="cp-1")
+
+    fault = FakeFault()
+    with pytest.raises(UnreachableError):
+        await run(
+            recorder(tmp_path),
+            COURSE,
+            load=Broken(),
+            watchers=(),
+            fault=fault.standing(),
+            trouble=well,
+        )
+    assert fault.log == []
