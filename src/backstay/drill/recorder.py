@@ -65,7 +65,7 @@ class Recorder:
         self.record(Mark(self.clock(), kind, subject, state, detail))
 
     def silent(self, *, seconds: float) -> tuple[str, ...]:
-        """Return the clients that have had no answer for so long, or ever; watches are not asked."""
+        """Return the clients without an answer for so long, or ever; watches are not asked."""
         since = self.clock() - seconds * SECOND
         active = (one.name for one in self.header.clients if not one.watches)
         last = self.acknowledged
