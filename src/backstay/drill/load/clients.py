@@ -1,0 +1,153 @@
+"""Clients: each does one thing at a time, at a held rate, and writes down what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from backstay.drill.history import (
+    SECOND,
+    Action,
+    Client,
+    Connection,
+    Operation,
+    Record,
+    Stream,
+    WatchEvent,
+    WatchTurn,
+)
+from backstay.drill.load.plan import Worker
+from backstay.drill.load.store import Result, Store, WatchEndedError
+
+REOPEN_SECONDS = 0.1
+"""Between the end of a watch and the next: informers wait longer, and would see less."""
+
+
+@dataclass(slots=True)
+class Notebook:
+    """Where a client writes, by which clock, and until when."""
+
+    record: Callable[[Record], None]
+    clock: Callable[[], int]
+    stop: asyncio.Event
+
+    async def until(self, moment: int) -> None:
+        """Wait for a moment of the clock, or for the end."""
+        if (wait := (moment - self.clock()) / SECOND) > 0 and not self.stop.is_set():
+            await asyncio.sleep(wait)
+
+
+@dataclass(slots=True)
+class Working:
+    """A client at work; its values are unique in the whole drill."""
+
+    worker: Worker
+    store: Store
+    keys: tuple[str, ...]
+    random: Random
+    seconds: float
+    written: int = field(default=0)
+
+    async def run(self, notebook: Notebook) -> None:
+        """Operate at each tick until stopped.
+
+        A tick that comes while an operation is under way waits for it, and the operation's `due`
+        says since when; of ticks that are missed meanwhile only the last is made up for.
+        """
+        interval = round(SECOND / self.worker.rate)
+        due = notebook.clock() + self.random.randrange(interval)
+        while not notebook.stop.is_set():
+            await notebook.until(due)
+            if notebook.stop.is_set():
+                break
+            notebook.record(await self._operate(notebook.clock, due))
+            due += interval
+            if (late := notebook.clock() - due) > interval:
+                due += late // interval * interval
+        await self.store.close()
+
+    async def _operate(self, clock: Callable[[], int], due: int) -> Operation:
+        key = self.random.choice(self.keys)
+        reads = self.random.randrange(100) < self.worker.reads
+        action = Action.READ if reads else Action.WRITE
+        called = clock()
+        result = await self._result(action, key)
+        returned = clock()
+        if self.worker.client.connection is Connection.NEW:
+            await self.store.close()
+        return Operation(
+            client=self.worker.client.name,
+            action=action,
+            key=key,
+            called=called,
+            returned=returned,
+            outcome=result.outcome,
+            value=result.value,
+            revision=result.revision,
+            modified=result.modified,
+            error=result.error,
+            told_to_retry=result.told_to_retry,
+            due=due,
+        )
+
+    async def _result(self, action: Action, key: str) -> Result:
+        if action is Action.READ:
+            return await self.store.read(key, seconds=self.seconds)
+        self.written += 1
+        value = f"{self.worker.client.name}-{self.written}"
+        return await self.store.write(key, value, seconds=self.seconds)
+
+
+@dataclass(slots=True)
+class Watching:
+    """A watch on all keys of a store, opened again from where it was whenever it ends."""
+
+    client: Client
+    store: Store
+    after: int
+    keys: frozenset[str]
+
+    async def run(self, notebook: Notebook) -> None:
+        """Watch until stopped."""
+        watching = asyncio.ensure_future(self._watch(notebook))
+        await notebook.stop.wait()
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+        await self.store.close()
+
+    async def _watch(self, notebook: Notebook) -> None:
+        while not notebook.stop.is_set():
+            turn = WatchTurn(self.client.name, notebook.clock(), Stream.OPENED, self.after)
+            notebook.record(turn)
+            try:
+                await self._turn(notebook)
+            except WatchEndedError as error:
+                notebook.record(self._ended(error, notebook.clock()))
+                if error.compacted:
+                    self.after = await self.store.position(seconds=5.0)
+            await asyncio.sleep(REOPEN_SECONDS)
+
+    async def _turn(self, notebook: Notebook) -> None:
+        async for event in self.store.watch(self.after):
+            self.after = max(self.after, event.modified)
+            if event.key and event.key not in self.keys:
+                continue
+            notebook.record(
+                WatchEvent(
+                    self.client.name,
+                    notebook.clock(),
+                    event.change,
+                    event.modified,
+                    event.key,
+                    event.value,
+                    event.batch,
+                )
+            )
+
+    def _ended(self, error: WatchEndedError, at: int) -> WatchTurn:
+        turn = Stream.FAILED if error.error else Stream.CLOSED
+        if error.compacted:
+            turn = Stream.COMPACTED
+        return WatchTurn(self.client.name, at, turn, self.after, error.error)

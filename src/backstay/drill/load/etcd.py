@@ -1,0 +1,228 @@
+"""Registers in etcd itself, over gRPC, with a client that tries nothing twice by itself."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import grpc
+import grpc.aio
+
+from backstay.drill.history import Change, Outcome
+from backstay.drill.load import etcd_pb2 as pb
+from backstay.drill.load.access import Address, Credentials
+from backstay.drill.load.store import Event, Result, WatchEndedError
+
+PREFIX = "/backstay/drill/"
+"""Beside /registry, which is Kubernetes' own; removed when a drill ends."""
+
+OPTIONS = (
+    # Every attempt is one operation of the history.
+    ("grpc.enable_retries", 0),
+    # A member that comes back is found again within a second.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    # This is also how long a connection may take to be made.
+    ("grpc.min_reconnect_backoff_ms", 1000),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    # Channels to one address would share a connection, and clients are to be independent.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+NOT_SENT = ("failed to connect", "Connection refused", "connections to all backends failing")
+SURE_FAILURES = {
+    grpc.StatusCode.INVALID_ARGUMENT,
+    grpc.StatusCode.PERMISSION_DENIED,
+    grpc.StatusCode.UNAUTHENTICATED,
+    grpc.StatusCode.UNIMPLEMENTED,
+}
+
+
+class Message(Protocol):
+    """What protoc makes of a message."""
+
+    def SerializeToString(self) -> bytes:  # noqa: N802  # protobuf's own name
+        """Return its bytes."""
+
+
+def prefix_end(prefix: bytes) -> bytes:
+    """Return the first key after all that begin with the prefix."""
+    return prefix[:-1] + bytes([prefix[-1] + 1])
+
+
+@dataclass(slots=True)
+class Etcd:
+    """One client's way to one member, over one channel at a time."""
+
+    address: Address
+    credentials: Credentials
+    channel: grpc.aio.Channel | None = None
+
+    async def ask(self, method: str, request: Message, reply: Any, *, seconds: float) -> Any:  # noqa: ANN401  # protobuf's classes know their own fields
+        """Return the answer to one call; raises grpc.RpcError."""
+        call = self.open().unary_unary(
+            f"/etcdserverpb.{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=reply.FromString,
+        )
+        return await call(request, timeout=seconds)
+
+    def open(self) -> grpc.aio.Channel:
+        """Return the channel, a new one if there is none."""
+        if self.channel is None:
+            own = self.credentials
+            credentials = grpc.ssl_channel_credentials(
+                own.authority, own.key.reveal(), own.certificate
+            )
+            name = ("grpc.ssl_target_name_override", self.address.name)
+            self.channel = grpc.aio.secure_channel(
+                f"{self.address.host}:{self.address.port}", credentials, (*OPTIONS, name)
+            )
+        return self.channel
+
+    async def close(self) -> None:
+        """Close the channel; the next call opens another."""
+        if self.channel is not None:
+            await self.channel.close()
+            self.channel = None
+
+
+@dataclass(slots=True)
+class Registers:
+    """A Store of keys under one prefix."""
+
+    etcd: Etcd
+    prefix: str = PREFIX
+    last_batch: int = field(default=0)
+
+    async def write(self, key: str, value: str, *, seconds: float) -> Result:
+        """Put the value."""
+        request = pb.PutRequest(key=self._key(key), value=value.encode())
+        try:
+            reply = await self.etcd.ask("KV/Put", request, pb.PutResponse, seconds=seconds)
+        except grpc.RpcError as error:
+            return _failed(error, value)
+        revision = reply.header.revision
+        return Result(Outcome.OK, value, revision, revision)
+
+    async def read(self, key: str, *, seconds: float) -> Result:
+        """Read linearizably."""
+        request = pb.RangeRequest(key=self._key(key))
+        try:
+            reply = await self.etcd.ask("KV/Range", request, pb.RangeResponse, seconds=seconds)
+        except grpc.RpcError as error:
+            return _failed(error, None)
+        if not reply.kvs:
+            return Result(Outcome.OK, None, reply.header.revision)
+        found = reply.kvs[0]
+        return Result(Outcome.OK, found.value.decode(), reply.header.revision, found.mod_revision)
+
+    async def position(self, *, seconds: float) -> int:
+        """Return the store's revision."""
+        request = pb.RangeRequest(key=self._key(""))
+        reply = await self.etcd.ask("KV/Range", request, pb.RangeResponse, seconds=seconds)
+        return int(reply.header.revision)
+
+    async def all(self, *, seconds: float) -> Mapping[str, tuple[str, int]]:
+        """Return value and revision of every register as this very member has them, by key."""
+        start = self.prefix.encode()
+        request = pb.RangeRequest(key=start, range_end=prefix_end(start), serializable=True)
+        reply = await self.etcd.ask("KV/Range", request, pb.RangeResponse, seconds=seconds)
+        return {
+            one.key.decode().removeprefix(self.prefix): (one.value.decode(), one.mod_revision)
+            for one in reply.kvs
+        }
+
+    async def watch(self, after: int) -> AsyncIterator[Event]:
+        """Yield what happens after a revision, until WatchEndedError."""
+        start = self.prefix.encode()
+        create = pb.WatchCreateRequest(
+            key=start,
+            range_end=prefix_end(start),
+            start_revision=after + 1,
+            progress_notify=True,
+            fragment=True,
+        )
+        call = self.etcd.open().stream_stream(
+            "/etcdserverpb.Watch/Watch",
+            request_serializer=pb.WatchRequest.SerializeToString,
+            response_deserializer=pb.WatchResponse.FromString,
+        )()
+        try:
+            await call.write(pb.WatchRequest(create_request=create))
+            async for reply in call:
+                for event in self._events(reply):
+                    yield event
+        except grpc.RpcError as error:
+            raise WatchEndedError(_said(error)) from error
+        except asyncio.InvalidStateError as error:
+            raise WatchEndedError("closed") from error
+        finally:
+            call.cancel()
+        raise WatchEndedError("")
+
+    def _events(self, reply: Any) -> list[Event]:  # noqa: ANN401  # a WatchResponse
+        if reply.canceled or reply.compact_revision:
+            raise WatchEndedError(reply.cancel_reason, compacted=bool(reply.compact_revision))
+        self.last_batch += 1
+        batch = self.last_batch
+        if reply.fragment:
+            # The rest of this response follows: it is the same batch.
+            self.last_batch -= 1
+        if not reply.events:
+            revision = reply.header.revision
+            return [] if reply.created else [Event(Change.BOOKMARK, revision, batch=batch)]
+        return [self._event(one, batch) for one in reply.events]
+
+    def _event(self, found: Any, batch: int) -> Event:  # noqa: ANN401  # an Event of protobuf
+        deleted = found.type == pb.Event.DELETE
+        key = found.kv.key.decode().removeprefix(self.prefix)
+        value = None if deleted else found.kv.value.decode()
+        return Event(
+            Change.DELETE if deleted else Change.PUT, found.kv.mod_revision, key, value, batch
+        )
+
+    def _key(self, key: str) -> bytes:
+        return (self.prefix + key).encode()
+
+    async def close(self) -> None:
+        """Close the channel; the next operation opens another."""
+        await self.etcd.close()
+
+
+def _failed(error: grpc.RpcError, value: str | None) -> Result:
+    """Return what a failed call means: certainly nothing only if it never left, or was refused."""
+    code, said = error.code(), str(error.details())
+    not_sent = code is grpc.StatusCode.UNAVAILABLE and any(one in said for one in NOT_SENT)
+    sure = not_sent or code in SURE_FAILURES
+    return Result(Outcome.FAIL if sure else Outcome.UNKNOWN, value, error=_said(error))
+
+
+def _said(error: grpc.RpcError) -> str:
+    code = error.code()
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return "timeout"
+    words = str(error.details()).removeprefix("etcdserver: ")
+    return f"{code.name.lower()}: {words[:80]}"
+
+
+async def remove_registers(etcd: Etcd, *, seconds: float) -> None:
+    """Remove all keys of drills."""
+    start = PREFIX.encode()
+    request = pb.DeleteRangeRequest(key=start, range_end=prefix_end(start))
+    await etcd.ask("KV/DeleteRange", request, pb.DeleteRangeResponse, seconds=seconds)
+
+
+async def status(etcd: Etcd, *, seconds: float) -> pb.StatusResponse:
+    """Return what a member says of itself."""
+    found: pb.StatusResponse = await etcd.ask(
+        "Maintenance/Status", pb.StatusRequest(), pb.StatusResponse, seconds=seconds
+    )
+    return found
+
+
+async def hash_at(etcd: Etcd, revision: int, *, seconds: float) -> int:
+    """Return the hash of a member's whole store at a revision."""
+    request = pb.HashKVRequest(revision=revision)
+    found = await etcd.ask("Maintenance/HashKV", request, pb.HashKVResponse, seconds=seconds)
+    return int(found.hash)

@@ -1,0 +1,116 @@
+"""Which clients a drill has, how fast each works, and on which keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import ceil
+
+from backstay.drill.history import Client, Connection, Path
+
+OPERATIONS_PER_KEY = 120
+"""Of one key in one drill: what comes after is exponential in the worst case (faults.md, 3)."""
+
+FEWEST_KEYS = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """Operations per second that all clients of a group do together."""
+
+    vip_kept: float = 140.0
+    vip_new: float = 20.0
+    node: float = 30.0
+    service: float = 20.0
+    etcd_kept: float = 60.0
+    etcd_new: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """A client that does so many operations per second, so many of a hundred being reads."""
+
+    client: Client
+    rate: float
+    reads: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """Everything that the load is to do; `run` tells the keys of one drill from another's."""
+
+    run: str
+    workers: tuple[Worker, ...]
+    watches: tuple[Client, ...]
+    keys: tuple[str, ...]
+    seed: int
+    seconds: float = 0.6
+    """How long an attempt may take: enough for a healthy cluster, short against any fault."""
+
+    @property
+    def clients(self) -> tuple[Client, ...]:
+        """All clients, watches last."""
+        return (*(one.client for one in self.workers), *self.watches)
+
+    @property
+    def rate(self) -> float:
+        """Operations per second that all clients are to do."""
+        return sum(one.rate for one in self.workers)
+
+
+def load_plan(
+    *,
+    run: str,
+    seed: int,
+    planes: Sequence[str],
+    members: Sequence[str],
+    service: bool,
+    seconds: float,
+    rates: Rates | None = None,
+    scale: float = 1.0,
+) -> LoadPlan:
+    """Return clients of every kind for a drill of so many seconds; `scale` multiplies all rates."""
+    chosen = rates or Rates()
+    workers = tuple(
+        Worker(client, rate * scale, reads)
+        for client, rate, reads in _workers(chosen, planes, members, service=service)
+    )
+    busiest = max(
+        sum(one.rate for one in workers if (one.client.path is Path.ETCD) is etcd)
+        for etcd in (True, False)
+    )
+    count = max(FEWEST_KEYS, ceil(busiest * seconds / OPERATIONS_PER_KEY))
+    keys = tuple(f"{run}-{number:03}" for number in range(count))
+    return LoadPlan(run, workers, tuple(_watches(planes, members)), keys, seed)
+
+
+VIP_CLIENTS = 7
+"""With kept connections: so that every apiserver has some, and each can be slow by itself."""
+
+
+def _workers(
+    rates: Rates, planes: Sequence[str], members: Sequence[str], *, service: bool
+) -> Iterator[tuple[Client, float, int]]:
+    for number in range(VIP_CLIENTS):
+        client = Client(f"vip-kept-{number + 1}", Path.VIP, Connection.KEPT)
+        yield client, rates.vip_kept / VIP_CLIENTS, 50
+    for number in range(2):
+        yield Client(f"vip-new-{number + 1}", Path.VIP, Connection.NEW), rates.vip_new / 2, 50
+    for host in planes:
+        client = Client(f"node-{host}", Path.NODE, Connection.KEPT, host=host)
+        yield client, rates.node / len(planes), 50
+    if service:
+        yield Client("service", Path.SERVICE, Connection.KEPT), rates.service, 50
+    for host in members:
+        client = Client(f"etcd-{host}", Path.ETCD, Connection.KEPT, host=host)
+        yield client, rates.etcd_kept / len(members), 50
+        new = Client(f"etcd-new-{host}", Path.ETCD, Connection.NEW, host=host)
+        yield new, rates.etcd_new / len(members), 50
+
+
+def _watches(planes: Sequence[str], members: Sequence[str]) -> Iterator[Client]:
+    yield Client("watch-vip", Path.VIP, Connection.KEPT, watches=True)
+    for host in planes:
+        yield Client(f"watch-node-{host}", Path.NODE, Connection.KEPT, watches=True, host=host)
+    for host in members:
+        yield Client(f"watch-etcd-{host}", Path.ETCD, Connection.KEPT, watches=True, host=host)

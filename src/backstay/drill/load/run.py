@@ -1,0 +1,184 @@
+"""All clients of a drill together, and the reads at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from random import Random
+from typing import TypeVar
+
+import grpc
+
+from backstay.drill.history import Client, FinalHash, FinalRead, Path, Record
+from backstay.drill.load import etcd, kube
+from backstay.drill.load.access import Access, Address
+from backstay.drill.load.clients import Notebook, Watching, Working
+from backstay.drill.load.plan import LoadPlan
+from backstay.drill.load.store import Store
+from backstay.errors import GateTimeoutError, StepFailedError
+
+T = TypeVar("T")
+
+PATIENCE_SECONDS = 5.0
+"""For what is asked once, before and after the load."""
+
+FINAL_SECONDS = 30.0
+POLL_SECONDS = 0.2
+
+Failure = (kube.KubeError, grpc.RpcError, OSError)
+
+
+@dataclass(slots=True)
+class ClusterLoad:
+    """The load of one drill on one cluster."""
+
+    plan: LoadPlan
+    access: Access
+    context: ssl.SSLContext
+
+    @classmethod
+    def on(cls, access: Access, plan: LoadPlan) -> ClusterLoad:
+        """Return the load, with the access's credentials ready."""
+        return cls(plan, access, access.kubernetes.context())
+
+    async def prepare(self) -> None:
+        """Make the registers; raises StepFailedError when the cluster does not take them."""
+        api = self._api(self.access.endpoint)
+        try:
+            await kube.make_registers(api, self.plan.keys, seconds=PATIENCE_SECONDS)
+        except kube.KubeError as error:
+            raise StepFailedError(
+                "the registers that clients write to could not be made",
+                where=f"{self.access.endpoint.host}:{self.access.endpoint.port}",
+                why=error.error,
+                next_move="backstay status",
+            ) from error
+        finally:
+            await api.close()
+
+    async def run(
+        self, *, record: Callable[[Record], None], clock: Callable[[], int], stop: asyncio.Event
+    ) -> None:
+        """Let all clients work until `stop` is set."""
+        notebook = Notebook(record, clock, stop)
+        seeds = Random(self.plan.seed)  # noqa: S311  # chosen keys are no secrets
+        working = [
+            Working(
+                worker,
+                self._store(worker.client),
+                self.plan.keys,
+                Random(seeds.getrandbits(64)),  # noqa: S311
+                self.plan.seconds,
+            )
+            for worker in self.plan.workers
+        ]
+        watching = [await self._watch(client) for client in self.plan.watches]
+        everybody: tuple[Working | Watching, ...] = (*working, *watching)
+        await asyncio.gather(*(one.run(notebook) for one in everybody))
+
+    async def _watch(self, client: Client) -> Watching:
+        store = self._store(client)
+        after = await store.position(seconds=PATIENCE_SECONDS)
+        return Watching(client, store, after, frozenset(self.plan.keys))
+
+    def _store(self, client: Client) -> Store:
+        access = self.access
+        match client.path:
+            case Path.ETCD:
+                return self._member(client.host)
+            case Path.NODE:
+                return self._plane(client.host)
+            case Path.SERVICE if access.service is not None:
+                return kube.Registers(self._api(access.service))
+            case _:
+                return kube.Registers(self._api(access.endpoint))
+
+    def _member(self, host: str) -> etcd.Registers:
+        return etcd.Registers(etcd.Etcd(self.access.members[host], self.access.etcd))
+
+    def _plane(self, host: str) -> kube.Registers:
+        return kube.Registers(self._api(self.access.planes[host]))
+
+    def _api(self, address: Address) -> kube.Api:
+        return kube.Api(address, self.context)
+
+    async def final(self, *, record: Callable[[Record], None]) -> None:
+        """Read every register from every member and apiserver, and hash every member.
+
+        A source that does not answer leaves nothing: the judge sees that it is missing.
+        """
+        await asyncio.gather(
+            *(
+                self._read(f"etcd {host}", self._member(host), record)
+                for host in self.access.members
+            ),
+            *(
+                self._read(f"apiserver {host}", self._plane(host), record)
+                for host in self.access.planes
+            ),
+        )
+        await self._hash(record)
+
+    async def _read(
+        self,
+        source: str,
+        store: etcd.Registers | kube.Registers,
+        record: Callable[[Record], None],
+    ) -> None:
+        with suppress(GateTimeoutError):
+            found = await _eventually(lambda: store.all(seconds=PATIENCE_SECONDS))
+            for key in self.plan.keys:
+                value, modified = found.get(key, (None, None))
+                record(FinalRead(source, key, value, modified))
+        await store.close()
+
+    async def _hash(self, record: Callable[[Record], None]) -> None:
+        members = {host: self._member(host).etcd for host in self.access.members}
+        with suppress(GateTimeoutError):
+            revision = await _eventually(lambda: _latest(members.values()))
+            for host, member in members.items():
+                found = await _eventually(_hashing(member, revision))
+                record(FinalHash(host, revision, found))
+        for member in members.values():
+            await member.close()
+
+    async def remove(self) -> None:
+        """Remove what the drill wrote, as far as the cluster answers."""
+        api = self._api(self.access.endpoint)
+        members = [self._member(host).etcd for host in self.access.members]
+        with suppress(*Failure):
+            await kube.remove_registers(api, seconds=PATIENCE_SECONDS)
+        for member in members:
+            with suppress(*Failure):
+                await etcd.remove_registers(member, seconds=PATIENCE_SECONDS)
+                break
+        await api.close()
+        for member in members:
+            await member.close()
+
+
+async def _latest(members: Iterable[etcd.Etcd]) -> int:
+    found = [await etcd.status(one, seconds=PATIENCE_SECONDS) for one in members]
+    return max(one.header.revision for one in found)
+
+
+def _hashing(member: etcd.Etcd, revision: int) -> Callable[[], Awaitable[int]]:
+    return lambda: etcd.hash_at(member, revision, seconds=PATIENCE_SECONDS)
+
+
+async def _eventually(ask: Callable[[], Awaitable[T]]) -> T:
+    """Ask until there is an answer; raises GateTimeoutError with the last failure."""
+    said = ""
+    try:
+        async with asyncio.timeout(FINAL_SECONDS):
+            while True:
+                try:
+                    return await ask()
+                except Failure as error:
+                    said = str(error)
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError as error:
+        raise GateTimeoutError("a last read had no answer", why=said) from error

@@ -1,0 +1,60 @@
+"""What clients need of a store, whether it is the API or etcd itself."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+from backstay.drill.history import Change, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What an operation came to; the fields are those of history.Operation."""
+
+    outcome: Outcome
+    value: str | None = None
+    revision: int | None = None
+    modified: int | None = None
+    error: str = ""
+    told_to_retry: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event of a watch; those of one response have the same `batch`."""
+
+    change: Change
+    modified: int
+    key: str = ""
+    value: str | None = None
+    batch: int = 0
+
+
+class WatchEndedError(Exception):
+    """A watch ended: in order (`closed`), badly (`failed`), or its revision is gone."""
+
+    def __init__(self, error: str, *, compacted: bool = False) -> None:
+        super().__init__(error)
+        self.error = error
+        self.compacted = compacted
+
+
+class Store(Protocol):
+    """One client's way to one store, over one connection at a time."""
+
+    async def write(self, key: str, value: str, *, seconds: float) -> Result:
+        """Put a value, whatever was there before; `seconds` bounds each attempt."""
+
+    async def read(self, key: str, *, seconds: float) -> Result:
+        """Return what is there, no older than any write that was acknowledged before."""
+
+    async def position(self, *, seconds: float) -> int:
+        """Return the store's revision now, to watch from."""
+
+    def watch(self, after: int) -> AsyncIterator[Event]:
+        """Yield what happens after a revision, until WatchEndedError."""
+
+    async def close(self) -> None:
+        """Close the connection; the next operation opens another."""
