@@ -65,6 +65,11 @@ class Client:
     host: str = ""
 
     @property
+    def store(self) -> str:
+        """Whose keys it reads and writes: `etcd`, or the `apiserver`'s through whatever way."""
+        return "etcd" if self.path is Path.ETCD else "apiserver"
+
+    @property
     def group(self) -> str:
         """The class that numbers are given for, such as `vip new` or `etcd watch`."""
         return f"{self.path} {'watch' if self.watches else self.connection}"

@@ -21,6 +21,7 @@ from enum import Enum
 from h2 import errors, events, exceptions
 from h2.config import H2Configuration
 from h2.connection import H2Connection
+from h2.settings import SettingCodes, Settings
 
 FRAME_HEADER = 9
 GOAWAY = 7
@@ -94,6 +95,7 @@ class Connection(asyncio.Protocol):
         self.streams: dict[int, Stream] = {}
         self.buffer = bytearray()
         self.usable = False
+        self.ended = asyncio.Event()
         self.pinged: asyncio.Future[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -101,7 +103,14 @@ class Connection(asyncio.Protocol):
         if not isinstance(transport, asyncio.Transport):
             raise TypeError(transport)
         self.transport = transport
-        self.http.local_settings.initial_window_size = WINDOW
+        # Settings that are changed later count only once acknowledged, and are not sent at first.
+        self.http.local_settings = Settings(
+            client=True,
+            initial_values={
+                SettingCodes.INITIAL_WINDOW_SIZE: WINDOW,
+                SettingCodes.ENABLE_PUSH: 0,
+            },
+        )
         self.http.initiate_connection()
         self.http.increment_flow_control_window(WINDOW)
         self.usable = True
@@ -114,6 +123,7 @@ class Connection(asyncio.Protocol):
     def lose(self, error: str) -> None:
         """End with all that is under way, for a reason in a word."""
         self.usable = False
+        self.ended.set()
         for stream in self.streams.values():
             stream.fail(RequestError(error, Processed.MAYBE))
         self.streams.clear()
@@ -152,6 +162,12 @@ class Connection(asyncio.Protocol):
         self.usable = False
         for number in [one for one in self.streams if one > last]:
             self.streams.pop(number).fail(RequestError("goaway", Processed.NO))
+        self._leave()
+
+    def _leave(self) -> None:
+        """Close what takes no more requests once the last is answered: a server waits for that."""
+        if not self.usable and not self.streams and self.transport is not None:
+            self.transport.close()
 
     def _take(self, event: events.Event) -> None:
         match event:
@@ -202,6 +218,7 @@ class Connection(asyncio.Protocol):
             if self.streams.pop(number, None) is not None and self.transport is not None:
                 self.http.reset_stream(number, errors.ErrorCodes.CANCEL)
                 self._flush()
+            self._leave()
 
     async def request(self, headers: Headers, body: bytes = b"", *, seconds: float) -> Response:
         """Return the whole answer to a request; RequestError `timeout` after so long."""

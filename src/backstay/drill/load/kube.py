@@ -11,6 +11,7 @@ import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -158,8 +159,9 @@ def _ending(status: int, error: RequestError | None, body: bytes) -> WatchEndedE
 
 
 async def _keep_asking(connection: Connection) -> None:
-    while connection.usable:
-        await asyncio.sleep(PING_AFTER_SECONDS)
+    while not connection.ended.is_set():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(connection.ended.wait(), PING_AFTER_SECONDS)
         await connection.ping(seconds=PING_SECONDS)
 
 

@@ -1,0 +1,78 @@
+"""All checks together, the cheap ones first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from backstay.drill.history import SECOND, FinalHash, History, LogLine, Operation, Outcome
+from backstay.drill.oracle import linearizability, lost, revisions, watches
+from backstay.drill.oracle.stores import phases, stores
+from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
+
+FLOOR = 0.5
+"""Of the asked rate that a warm-up must reach: with less load a fault proves nothing."""
+
+RATE = "operations_per_second"
+"""The key of Header.load that says how much was asked for."""
+
+
+def judge(history: History, *, now: Callable[[], float], seconds: float = 20.0) -> Judgement:
+    """Judge a history; `now` is a clock in seconds, for the time that may be spent on searching."""
+    deadline = now() + seconds
+    return Judgement(tuple(_findings(history, lambda: now() > deadline)))
+
+
+def _findings(history: History, expired: Callable[[], bool]) -> Iterator[Finding]:
+    yield floor(history)
+    end = phases(history).get("final")
+    for store in stores(history):
+        yield revisions.check(store)
+        yield lost.check(store)
+        yield watches.check(store, end=end)
+        yield linearizability.check(store, expired=expired)
+    yield hashes(history)
+    yield panics(history)
+
+
+def floor(history: History) -> Finding:
+    """Say whether there was enough load before the fault to prove anything."""
+    check = "load"
+    began, ended = (phases(history).get(one) for one in ("warm-up", "fault"))
+    asked = history.header.load.get(RATE)
+    if began is None or ended is None or ended <= began or not asked:
+        return Finding(check, Verdict.INCONCLUSIVE, "there was no warm-up")
+    answered = sum(
+        one.outcome is Outcome.OK and began <= one.returned < ended for one in history.of(Operation)
+    )
+    rate = answered / ((ended - began) / SECOND)
+    what = f"{rate:.0f} of {asked:.0f} operations per second were answered in the warm-up"
+    return Finding(check, Verdict.PASS if rate >= FLOOR * asked else Verdict.INCONCLUSIVE, what)
+
+
+def hashes(history: History) -> Finding:
+    """Say whether all members have the same store."""
+    check = "hashes"
+    found = {one.member: one for one in history.of(FinalHash)}
+    evidence = tuple(
+        f"{member}: {one.hash:#010x} at revision {one.revision}"
+        for member, one in sorted(found.items())
+    )
+    if missing := [one for one in history.header.members if one not in found]:
+        what = f"no hash of {', '.join(missing)}"
+        return Finding(check, Verdict.INCONCLUSIVE, what, evidence)
+    if not found:
+        return Finding(check, Verdict.INCONCLUSIVE, "nobody was asked for a hash")
+    if len({(one.hash, one.revision) for one in found.values()}) > 1:
+        return Finding(check, Verdict.FAIL, "the members' stores differ", evidence)
+    what = (
+        f"{len(found)} members have the same store at revision {history.of(FinalHash)[0].revision}"
+    )
+    return Finding(check, Verdict.PASS, what, evidence)
+
+
+def panics(history: History) -> Finding:
+    """Say whether a program wrote of a panic into its log."""
+    lines = tuple(f"{one.host} {one.unit}: {one.text}" for one in history.of(LogLine))
+    if lines:
+        return Finding("logs", Verdict.FAIL, f"{len(lines)} lines of a panic", lines)
+    return Finding("logs", Verdict.PASS, "no program wrote of a panic")
