@@ -2,7 +2,8 @@
 
 Make and remove:  up, down, leftovers, check_requirements, ensure_image
 Look:             read, labs, status, statuses, places_of, ssh_argv, logs_argv, console_text
-Break and mend:   pause, unpause, pause_for, kill, start, restart, reboot, cut, heal
+Break and mend:   pause, unpause, pause_for, kill, start, restart, reboot, power_off, cut, heal
+Break for sure:   PowerSwitch, whose machines run again even if we die
 """
 
 from backstay.lab.access import (
@@ -22,6 +23,7 @@ from backstay.lab.faults import (
     pause,
     pause_for,
     paused,
+    power_off,
     reboot,
     restart,
     start,
@@ -31,6 +33,7 @@ from backstay.lab.image import ensure_image
 from backstay.lab.lifecycle import labs, read, up
 from backstay.lab.model import Lab, LabWish, Machine
 from backstay.lab.places import LabPlaces, blob_directory, places_of
+from backstay.lab.power import PowerSwitch
 from backstay.lab.requirements import check_requirements
 from backstay.lab.teardown import down, leftovers
 
@@ -41,6 +44,7 @@ __all__ = [
     "LabWish",
     "Machine",
     "MachineStatus",
+    "PowerSwitch",
     "State",
     "blob_directory",
     "check_requirements",
@@ -57,6 +61,7 @@ __all__ = [
     "pause_for",
     "paused",
     "places_of",
+    "power_off",
     "read",
     "reboot",
     "restart",

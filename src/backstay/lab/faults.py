@@ -28,8 +28,11 @@ FREEZE_SECONDS = 5.0
 REBOOT_SECONDS = 60.0
 """Services get 5 s to stop (DefaultTimeoutStopSec in the image), a boot takes a few more."""
 
+OFF_SECONDS = 60.0
 REBOOT_SIGNAL = signal.SIGRTMIN + 5
 """systemd(1): starts reboot.target."""
+OFF_SIGNAL = signal.SIGRTMIN + 4
+"""systemd(1): starts poweroff.target."""
 
 NAMESPACE_IDS = re.compile(r"^NSpid:\s+(\d+)\s+1$", re.MULTILINE)
 """Of a process in one more process namespace than we are, and the first in it: proc(5)."""
@@ -119,6 +122,22 @@ async def reboot(name: str, machine: str) -> None:
 
     await wait_for("the reboot", same_boot, seconds=REBOOT_SECONDS, where=machine)
     await wait_until_up(lab, one)
+
+
+async def power_off(name: str, machine: str) -> None:
+    """Ask a machine's systemd to power off, and wait until nothing of it runs."""
+    lab = read(name)
+    one = lab.machine(machine)
+    before = init_process(lab, one)
+    if before is None:
+        raise _not_running(machine)
+    os.kill(before, OFF_SIGNAL)
+
+    async def runs() -> str | None:
+        running = remembered(places_of(lab.name).machine(machine))
+        return None if running is None else f"process {running.pid} runs"
+
+    await wait_for("the end of the machine", runs, seconds=OFF_SECONDS, where=machine)
 
 
 def init_process(lab: Lab, machine: Machine) -> int | None:

@@ -57,6 +57,16 @@ class MachinePlaces:
         return self.directory / "process.json"
 
     @property
+    def mender(self) -> Path:
+        """Process id and start time of who will make the machine run again."""
+        return self.directory / "mender.json"
+
+    @property
+    def disk(self) -> Path:
+        """An image of the file system under etcd's data; without one that is this computer's."""
+        return self.directory / "etcd.img"
+
+    @property
     def host_key(self) -> Path:
         """The machine's private SSH key, made once and kept."""
         return self.directory / "host_key"

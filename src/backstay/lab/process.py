@@ -1,4 +1,4 @@
-"""The process that runs a machine: started apart from us, and known again by pid and start time."""
+"""Processes started apart from us, and known again by pid and start time: above all a machine's."""
 
 from __future__ import annotations
 
@@ -34,33 +34,43 @@ def start_time(pid: int) -> int | None:
 
 def launch(places: MachinePlaces) -> Running | None:
     """Start the boot script in a session of its own, and remember it."""
-    with places.console.open("ab") as console:
+    return launch_apart(("sh", str(places.boot_script)), places.process, console=places.console)
+
+
+def launch_apart(argv: tuple[str, ...], memory: Path, *, console: Path) -> Running | None:
+    """Start a program that outlives us in a session of its own, and remember it in a file."""
+    with console.open("ab") as output:
         process = subprocess.Popen(
-            ("sh", str(places.boot_script)),
+            argv,
             stdin=subprocess.DEVNULL,
-            stdout=console,
-            stderr=console,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
             cwd="/",
         )
-    running = _remember(process.pid, places)
+    running = _remember(process.pid, memory)
     # It is not our child to wait for: whoever adopts it when we end will.
     process.returncode = 0
     return running
 
 
-def _remember(pid: int, places: MachinePlaces) -> Running | None:
+def _remember(pid: int, memory: Path) -> Running | None:
     started = start_time(pid)
     if started is None:
         return None
-    places.process.write_text(json.dumps({"pid": pid, "started": started}) + "\n")
+    memory.write_text(json.dumps({"pid": pid, "started": started}) + "\n")
     return Running(pid, started)
 
 
 def remembered(places: MachinePlaces) -> Running | None:
     """Return the process that runs the machine; None if none does."""
+    return remembered_in(places.process)
+
+
+def remembered_in(memory: Path) -> Running | None:
+    """Return the process that a file remembers; None if it has ended."""
     with suppress(OSError, ValueError, KeyError, TypeError):
-        value = json.loads(places.process.read_text())
+        value = json.loads(memory.read_text())
         running = Running(int(value["pid"]), int(value["started"]))
         if start_time(running.pid) == running.started:
             return running

@@ -12,6 +12,7 @@ from backstay.lab.lock import locked
 from backstay.lab.mounts import mounts_below
 from backstay.lab.names import check_name, is_of_lab
 from backstay.lab.places import places_of
+from backstay.lab.power import end_mender
 from backstay.lab.requirements import check_root
 from backstay.lab.wires import namespaces_of, release_namespaces, remove_namespaces
 
@@ -39,6 +40,8 @@ async def down(name: str) -> None:
 
 
 async def _end_processes(name: str) -> None:
+    for machine in places_of(name).machines():
+        end_mender(places_of(name).machine(machine))
     await kill_all(lambda: lab_groups(name), where=f"lab {name}")
     await remove_groups(lambda: lab_groups(name), where=f"lab {name}")
 

@@ -1,1 +1,1 @@
-"""What can be broken, on whom, how it is undone: values, and the scripts that they become."""
+"""Faults as values: what can be done to a cluster, to whom, and the sh that does and undoes it."""

@@ -1,0 +1,241 @@
+"""What each lasting fault is on each machine that takes part in it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import assert_never
+
+from backstay.drill.faults.kinds import (
+    BlindBalancer,
+    BlockNames,
+    BlockVrrp,
+    BreakUnit,
+    Cut,
+    FillDisk,
+    FlapCheck,
+    Harm,
+    Lasting,
+    Lose,
+    Ring,
+    Silence,
+    Slow,
+    StallDisk,
+    Starve,
+    Unit,
+    said,
+)
+from backstay.drill.faults.rules import TABLE, tables, unreachable_check
+from backstay.drill.faults.scripts import Act
+from backstay.drill.faults.targets import Site
+
+DATA = "/var/lib/etcd"
+
+OWN_DISK = f"""\
+[ "$(findmnt -n -o FSROOT -T {DATA} | tail -n 1)" = / ] &&
+    [ "$(findmnt -n -o TARGET -T {DATA} | tail -n 1)" != / ] ||
+    fail 'etcd has no file system of its own at {DATA}: others would be hit as well'"""
+
+NO_TABLE = f"! nft list table {TABLE} >/dev/null 2>&1"
+
+
+def acts(fault: Lasting, hosts: Sequence[str], site: Site) -> tuple[Act, ...]:
+    """Return an act for each machine that takes part, which may be more than the targets."""
+    match fault:
+        case BreakUnit(unit, harm):
+            return tuple(_of_unit(host, unit, harm) for host in hosts)
+        case Slow(kilobits):
+            return tuple(_slow(host, kilobits, site) for host in hosts)
+        case Starve(unit, percent):
+            return tuple(_starve(host, unit, percent) for host in hosts)
+        case FillDisk():
+            return tuple(_fill_disk(host) for host in hosts)
+        case StallDisk():
+            return tuple(_stall_disk(host, fault) for host in hosts)
+        case FlapCheck(seconds):
+            return tuple(_flap(host, seconds, site) for host in hosts)
+        case Cut() | Ring() | Lose() | Silence() | BlockVrrp() | BlockNames() | BlindBalancer():
+            what, found = said(fault), tables(fault, hosts, site)
+            return tuple(_link(host, what, table, site) for host, table in found.items())
+        case _:
+            assert_never(fault)
+
+
+def _of_unit(host: str, unit: Unit, harm: Harm) -> Act:
+    # containerd's group holds the shims of all pods, which are no part of it.
+    whom = "main" if unit is Unit.RUNTIME else "all"
+    signals = f"signal {unit} {whom}"
+    inject, undo, injected, undone = {
+        Harm.KILL: (
+            f"before=$(main {unit}); {signals} KILL",
+            f"start {unit}",
+            f'[ "$(main {unit})" != "$before" ]',
+            f"is_running {unit}",
+        ),
+        Harm.FREEZE: (
+            f"{signals} STOP",
+            f"{signals} CONT",
+            f"is_frozen {unit}",
+            f"! is_frozen {unit}",
+        ),
+        Harm.STOP: (
+            f"before=$(main {unit}); stop {unit}",
+            f"start {unit}",
+            f'[ "$(main {unit})" != "$before" ]',
+            f"is_running {unit}",
+        ),
+    }[harm]
+    return Act(
+        host=host,
+        slug=f"{unit}-{harm}",
+        what=f"{harm} {unit}",
+        inject=inject,
+        undo=undo,
+        injected=injected,
+        undone=undone,
+        fits=f"is_running {unit} || fail '{unit} does not run here'",
+    )
+
+
+def _link(host: str, what: str, table: str, site: Site) -> Act:
+    return Act(
+        host=host,
+        slug="link",
+        what=what,
+        inject=f"{_ports(site) if '$ports' in table else ''}{_load(table)}",
+        undo=f"nft delete table {TABLE}",
+        injected=f"nft list table {TABLE} >/dev/null",
+        undone=NO_TABLE,
+    )
+
+
+def _load(table: str) -> str:
+    return f"nft -f - <<END\n{table}END"
+
+
+def _ports(site: Site) -> str:
+    return f"""\
+ports=$(ss -Htn state established '( dport = :{site.endpoint_port} )' |
+    awk '{{ sub(/.*:/, "", $3); print $3 }}' | paste -s -d , -)
+[ -n "$ports" ] || fail 'there is no connection to the endpoint'
+"""
+
+
+def _flap(host: str, seconds: float, site: Site) -> Act:
+    """Hear nothing of the machine's own check for so long, then all of it, again and again."""
+    table = unreachable_check(site)
+    return Act(
+        host=host,
+        slug="link",
+        what="let the check flap",
+        runs=f"pause={seconds:g}\nwhile :; do\n{_load(table)}\n"
+        f'sleep "$pause"\nnft delete table {TABLE}\nsleep "$pause"\ndone\n',
+        inject=":",
+        undo=f"nft delete table {TABLE}",
+        injected=f"nft list table {TABLE} >/dev/null 2>&1",
+        undone=NO_TABLE,
+    )
+
+
+def _slow(host: str, kilobits: int, site: Site) -> Act:
+    other = next(site.addresses[one] for one in site.hosts if one != host)
+    device = f"device=$(ip -o route get {other} | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')\n"
+    # What the kernel puts there by itself comes back by itself.
+    kernels = "' noqueue '*|*' fq_codel '*|*' pfifo_fast '*|*' mq '*|*' fq '"
+    return Act(
+        host=host,
+        slug="slow",
+        what=f"send at {kilobits} kbit/s",
+        fits=f'{device}case "$(tc qdisc show dev "$device" root)" in *{kernels}*) ;;\n'
+        '*) fail "$device has a queueing discipline of its own" ;; esac',
+        inject=f'{device}tc qdisc replace dev "$device" root handle bd:'
+        f" tbf rate {kilobits}kbit burst 16kb latency 200ms",
+        undo=f'{device}! tc qdisc show dev "$device" root | grep -q "tbf bd:"'
+        ' || tc qdisc delete dev "$device" root',
+        injected='tc qdisc show dev "$device" root | grep -q "tbf bd:"',
+        undone='! tc qdisc show dev "$device" root | grep -q "tbf bd:"',
+    )
+
+
+def _starve(host: str, unit: Unit, percent: int) -> Act:
+    """Give a unit a quota: through systemd where it has the controller, else in its group."""
+    group = f"""\
+unified() {{ [ -e /sys/fs/cgroup/cgroup.controllers ]; }}
+pid=$(main {unit})
+group=/sys/fs/cgroup/cpu/backstay-drill
+home=$(sed -n 's/^[0-9]*:\\(.*,\\)*cpu\\(,.*\\)*:\\(.*\\)/\\3/p' "/proc/$pid/cgroup")
+"""
+    quota = f"{unit}.service.d/50-CPUQuota.conf"
+    return Act(
+        host=host,
+        slug=f"{unit}-starve",
+        what=f"leave {percent} % of a processor to {unit}",
+        fits=f"is_running {unit} || fail '{unit} does not run here'",
+        inject=f"""\
+{group}if unified; then
+    systemctl set-property --runtime {unit}.service CPUQuota={percent}%
+else
+    mkdir -p "$group"
+    echo "$home" >{_HOME}
+    echo {percent * 1000} >"$group/cpu.cfs_quota_us"
+    echo "$pid" >"$group/cgroup.procs"
+fi""",
+        undo=f"""\
+{group}if unified; then
+    systemctl set-property --runtime {unit}.service CPUQuota=
+    rm -f /run/systemd/system.control/{quota}
+    systemctl daemon-reload
+elif [ -d "$group" ]; then
+    for pid in $(cat "$group/cgroup.procs"); do
+        echo "$pid" >"/sys/fs/cgroup/cpu$(cat {_HOME})/cgroup.procs"
+    done
+    rmdir "$group" && rm -f {_HOME}
+fi""",
+        injected=f"[ -e /run/systemd/system.control/{quota} ]"
+        ' || [ -n "$(cat "$group/cgroup.procs")" ]',
+        undone=f'[ ! -e /run/systemd/system.control/{quota} ] && [ ! -d "$group" ]',
+    )
+
+
+_HOME = "/run/backstay-drill/starved-from"
+
+
+def _fill_disk(host: str) -> Act:
+    """Fill the disk with a file that has no name: with its process, or the machine, it is gone."""
+    left = f"$(df --output=avail -B1 {DATA} | tail -n 1)"
+    return Act(
+        host=host,
+        slug="disk-full",
+        what="fill the disk",
+        fits=OWN_DISK,
+        runs=f"""\
+exec 9>{DATA}/.backstay-drill
+rm {DATA}/.backstay-drill
+room={left}
+until fallocate -l "$room" /proc/self/fd/9; do room=$((room - 1048576)); done
+exec sleep infinity
+""",
+        inject=":",
+        undo=":",
+        injected=f'[ "{left}" -lt 2097152 ]',
+        undone="! systemctl is-active --quiet backstay-drill-run-disk-full.service",
+    )
+
+
+def _stall_disk(host: str, fault: StallDisk) -> Act:
+    """Freeze the file system; thawing what is not frozen fails, and tells that it is not."""
+    thaw = f"fsfreeze --unfreeze {DATA}"
+    freeze = f"fsfreeze --freeze {DATA}"
+    return Act(
+        host=host,
+        slug="disk-stall",
+        what=said(fault),
+        fits=OWN_DISK,
+        runs=f"pause={fault.pause / 1000:g}\nrest={(fault.every - fault.pause) / 1000:g}\n"
+        f'while {freeze}; do sleep "$pause"; {thaw}; sleep "$rest"; done\n'
+        if fault.every
+        else "",
+        inject=":" if fault.every else freeze,
+        undo=thaw,
+        injected=":",
+        undone=f"! {thaw} 2>/dev/null",
+    )

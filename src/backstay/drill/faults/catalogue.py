@@ -1,0 +1,52 @@
+"""Every scenario by its name, and named sets of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backstay.drill.faults.between import LINKS, PLANNED, REST
+from backstay.drill.faults.parts import machines, rolling, units
+from backstay.drill.faults.scenario import Scenario
+from backstay.errors import UsageError
+
+SCENARIOS: Mapping[str, Scenario] = {
+    one.name: one for one in (*units(), *machines(), *rolling(), *PLANNED, *LINKS, *REST)
+}
+"""Every scenario by its name."""
+
+SUITES: Mapping[str, tuple[str, ...]] = {
+    "quick": (
+        "etcd-leader-kill",
+        "apiserver-kill",
+        "apiserver-restart",
+        "machine-freeze-vip-holder",
+        "partition-leader-peers",
+        "vip-hand-over",
+    ),
+    "default": (
+        *("etcd-leader-kill", "etcd-leader-freeze", "etcd-follower-kill", "etcd-kill-all"),
+        *("apiserver-kill", "apiserver-freeze", "apiserver-stop", "apiserver-rolling-restart"),
+        *("controller-manager-kill", "controller-manager-freeze", "scheduler-kill"),
+        *("controller-manager-restart", "scheduler-restart"),
+        *("balancer-kill-vip-holder", "balancer-blind-vip-holder", "keepalived-kill"),
+        *("kubelet-kill", "containerd-kill"),
+        *("machine-freeze-vip-holder", "machine-freeze-etcd-leader", "machine-freeze-all-in-one"),
+        *("machine-power-off-etcd-leader", "machine-kill-vip-holder"),
+        *("partition-leader-peers", "partition-one-way", "partition-ring", "machine-cut-off"),
+        *("vrrp-blocked", "disk-slow-leader", "link-lossy"),
+        *("leader-hand-over", "vip-hand-over", "balancer-reload"),
+    ),
+    "planned": tuple(name for name, one in SCENARIOS.items() if one.is_planned),
+    "all": tuple(SCENARIOS),
+}
+"""Names of scenarios by the name of the set: from three minutes to some hours."""
+
+
+def scenario(name: str) -> Scenario:
+    """Return the scenario of that name; UsageError, with those there are, if there is none."""
+    if name in SCENARIOS:
+        return SCENARIOS[name]
+    raise UsageError(
+        f"there is no scenario {name!r}",
+        next_move=f"backstay drill list explains them: {', '.join(SCENARIOS)}",
+    )

@@ -1,0 +1,173 @@
+"""Scenarios of the parts of a cluster: units harmed or restarted, machines that are gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from backstay.drill.faults.kinds import BreakMachine, BreakUnit, Harm, Power, Restart, Unit
+from backstay.drill.faults.scenario import (
+    DETECTED,
+    ELECTED,
+    FOLLOWED,
+    KILLED,
+    MOVED,
+    RELEASED,
+    SERVED,
+    UNNOTICED,
+    Scenario,
+)
+
+NAMES: Mapping[Unit, str] = {
+    Unit.ETCD: "etcd",
+    Unit.APISERVER: "apiserver",
+    Unit.CONTROLLER_MANAGER: "controller-manager",
+    Unit.SCHEDULER: "scheduler",
+    Unit.BALANCER: "balancer",
+    Unit.VRRP: "keepalived",
+    Unit.KUBELET: "kubelet",
+    Unit.RUNTIME: "containerd",
+}
+"""What people call the units."""
+
+_HARMED: Mapping[Harm, str] = {
+    Harm.KILL: "is killed (SIGKILL), and systemd starts it again",
+    Harm.FREEZE: "freezes: it keeps its connections and answers nobody, until it goes on",
+    Harm.STOP: "is stopped in an orderly way, and later started again",
+}
+
+_UNITS: tuple[tuple[Unit, str, str, tuple[str, ...], Mapping[Harm, tuple[str, ...]]], ...] = (
+    (
+        Unit.ETCD,
+        "etcd-leader",
+        "The others elect a leader; writes wait for that and none is lost.",
+        ELECTED,
+        {Harm.KILL: ("E2",), Harm.FREEZE: ("E3",)},
+    ),
+    (
+        Unit.ETCD,
+        "etcd-follower",
+        "Two of three go on; only who is bound to that member notices.",
+        KILLED,
+        {Harm.KILL: ("E1",)},
+    ),
+    (
+        Unit.APISERVER,
+        "vip-holder",
+        "The balancers send everybody to another, at once or after their checks.",
+        KILLED,
+        {Harm.KILL: ("N1",), Harm.STOP: ("N2",), Harm.FREEZE: ("N3",)},
+    ),
+    (
+        Unit.CONTROLLER_MANAGER,
+        "controller-manager-holder",
+        "Another takes the lease when it runs out, at once when it is given back.",
+        FOLLOWED,
+        {Harm.FREEZE: ("N13",)},
+    ),
+    (
+        Unit.SCHEDULER,
+        "scheduler-holder",
+        "Another takes the lease when it runs out, at once when it is given back.",
+        FOLLOWED,
+        {Harm.FREEZE: ("N13",)},
+    ),
+    (
+        Unit.BALANCER,
+        "vip-holder",
+        "It is back in a moment, or the virtual address moves to a balancer that serves.",
+        SERVED,
+        {Harm.KILL: ("N4",)},
+    ),
+    (
+        Unit.VRRP,
+        "vip-holder",
+        "Another balancer takes the virtual address after three silent adverts.",
+        MOVED,
+        {},
+    ),
+    (Unit.KUBELET, "worker", "Its node stays Ready, its pods run on.", UNNOTICED, {}),
+    (Unit.RUNTIME, "worker", "Its node stays Ready, its pods run on.", UNNOTICED, {}),
+)
+"""Unit, target, what follows, what must hold, and the rows that are shown."""
+
+_SECONDS: Mapping[Unit, float] = {Unit.CONTROLLER_MANAGER: 25.0, Unit.SCHEDULER: 25.0}
+"""Longer than a lease and a retry; all others show what they do within ten seconds."""
+
+_BETTER: Mapping[tuple[Unit, Harm], tuple[str, ...]] = {
+    (Unit.APISERVER, Harm.STOP): UNNOTICED,
+    (Unit.APISERVER, Harm.FREEZE): DETECTED,
+    (Unit.CONTROLLER_MANAGER, Harm.STOP): RELEASED,
+    (Unit.SCHEDULER, Harm.STOP): RELEASED,
+}
+"""What must hold where that differs between the harms of a unit."""
+
+
+def units() -> Iterator[Scenario]:
+    """Yield what can happen to each unit."""
+    for unit, target, follows, objectives, rows in _UNITS:
+        # Of most units there is one that matters, and its name says enough.
+        name = target if unit is Unit.ETCD else NAMES[unit]
+        for harm in Harm:
+            who = f"{unit} on the {target}" if unit is not Unit.ETCD else f"The {target}"
+            yield Scenario(
+                f"{name}-{harm}{'-vip-holder' if unit is Unit.BALANCER else ''}",
+                f"{who[0].upper()}{who[1:]} {_HARMED[harm]}. {follows}",
+                BreakUnit(unit, harm),
+                target,
+                _SECONDS.get(unit, 10.0),
+                _BETTER.get((unit, harm), objectives),
+                rows.get(harm, ()),
+            )
+
+
+_POWERS: Mapping[Power, str] = {
+    Power.FREEZE: "freezes as a whole: it keeps its connections and answers nobody",
+    Power.KILL: "loses its power at once, and gets it back",
+    Power.OFF: "is powered off in an orderly way, and started again",
+    Power.REBOOT: "is rebooted in an orderly way",
+}
+_WHOLE: Mapping[str, str] = {
+    "vip-holder": "vip-holder",
+    "etcd-leader": "etcd-leader",
+    "all-in-one": "vip-holder+etcd-leader",
+    "worker": "worker",
+}
+
+
+def machines() -> Iterator[Scenario]:
+    """Yield what can happen to whole machines."""
+    for power, happens in _POWERS.items():
+        for name, target in _WHOLE.items():
+            yield Scenario(
+                f"machine-{power}-{name}",
+                f"The machine that is {' and '.join(target.split('+'))} {happens}. "
+                "The rest of the cluster serves on, whatever it was.",
+                BreakMachine(power),
+                target,
+                10.0,
+                SERVED,
+            )
+
+
+def rolling() -> Iterator[Scenario]:
+    """Yield a restart of each unit everywhere."""
+    everywhere = {
+        **dict.fromkeys(Unit, "all-planes"),
+        Unit.ETCD: "all-members",
+        Unit.BALANCER: "all-balancers",
+        Unit.VRRP: "all-balancers",
+        Unit.KUBELET: "all-nodes",
+        Unit.RUNTIME: "all-nodes",
+    }
+    rows = {Unit.APISERVER: ("N2", "N10")}
+    for unit, target in everywhere.items():
+        yield Scenario(
+            f"{NAMES[unit]}-rolling-restart",
+            f"{unit} is restarted on one machine after the other, each when the one before "
+            "serves again, as an upgrade does. Nobody notices: kept connections and watches live.",
+            Restart(unit),
+            target,
+            5.0,
+            UNNOTICED,
+            rows.get(unit, ()),
+        )

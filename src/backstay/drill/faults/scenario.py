@@ -1,0 +1,60 @@
+"""A scenario as a value, and the bounds that scenarios promise to keep.
+
+The bounds are those of the default timers: etcd's election after 1 s, adverts every 0.2 s, checks
+every 0.5 s, leases of 15 s renewed every 2 s.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backstay.drill.faults.kinds import BreakMachine, Fault, FillDisk, Planned, StallDisk
+
+LOST = "lost=0"
+CALM = (LOST, "notready=0")
+"""Of any single fault: no acknowledged write is gone, no node is given up."""
+UNNOTICED = (*CALM, "failed=0")
+"""Of whatever an owner does on a working day."""
+SERVED = (*CALM, "gap<2s")
+"""Of any one machine that is gone."""
+ELECTED = (*CALM, "gap<2.2s")
+"""2.2 times the election time-out: it passes, votes are counted, clients come back."""
+HANDED = (*UNNOTICED, "gap<0.22s")
+"""A tenth of that: nobody waits for a time-out when the leader itself names its heir."""
+KILLED = (*CALM, "failed<=2")
+MOVED = (*CALM, "gap<0.8s")
+"""1.15 times three adverts and the skew of the second priority."""
+DETECTED = (*CALM, "gap<2.6s")
+"""1.3 times what a balancer needs to see that an apiserver is silent (0.5 + 2 x 0.75 s)."""
+FOLLOWED = (*CALM, "failed=0", "lease<20.4s")
+"""1.2 times a lease and a retry: 15 + 2 s."""
+RELEASED = (*UNNOTICED, "lease<5.1s")
+"""A quarter of that: the lease is given back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A drill by its name: what is done to whom, for how many seconds, and what must hold."""
+
+    name: str
+    explanation: str
+    fault: Fault
+    target: str
+    seconds: float
+    objectives: tuple[str, ...] = CALM
+    shows: tuple[str, ...] = ()
+
+    @property
+    def is_planned(self) -> bool:
+        """Whether an owner would do it on a working day."""
+        return isinstance(self.fault, Planned)
+
+    @property
+    def needs_power(self) -> bool:
+        """Whether somebody must hold the power of whole machines, as the lab does."""
+        return isinstance(self.fault, BreakMachine)
+
+    @property
+    def needs_disk(self) -> bool:
+        """Whether etcd's data must be on a file system of its own."""
+        return isinstance(self.fault, FillDisk | StallDisk)

@@ -1,0 +1,138 @@
+"""The sh that arms, injects and undoes a fault on one machine, and that performs planned ones.
+
+The undo is a file in /run and a timer that runs it: both stand before anything is broken, and go
+with a reboot, as everything that a fault leaves does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+FOLDER = "/run/backstay-drill"
+PREFIX = "backstay-drill"
+SIGN = "backstay-drill-sign"
+"""Begins the lines that a script says to whoever runs it."""
+INJECTED = f"{SIGN} injected"
+UNDONE = f"{SIGN} undone"
+
+UNDO_SECONDS = 120.0
+"""How long it may take at most until what was undone is well: an apiserver boots, etcd elects."""
+
+WORDS = """\
+set -u
+folder=/run/backstay-drill
+say() { echo "backstay-drill-sign $1 $(date +%s%N)"; }
+fail() { echo "$1" >&2; exit 1; }
+is_unit() { [ "$(systemctl show --value -p LoadState "$1.service")" = loaded ]; }
+# The process of a unit, or where other installers have a static pod, of the pod of that name.
+main() {
+    if is_unit "$1"; then systemctl show --value -p MainPID "$1.service"
+    else pgrep -o -x "$(printf %.15s "$1")" || echo 0; fi
+}
+is_running() {
+    if is_unit "$1"; then systemctl is-active --quiet "$1.service"
+    else [ "$(main "$1")" != 0 ]; fi
+}
+is_frozen() { grep -q '^State:.[Tt]' "/proc/$(main "$1")/status" 2>/dev/null; }
+signal() {
+    if is_unit "$1"; then systemctl kill --kill-who="$2" --signal="$3" "$1.service"
+    else kill -s "$3" "$(main "$1")"; fi
+}
+stop() { if is_unit "$1"; then systemctl stop "$1.service"; else signal "$1" all TERM; fi; }
+start() { ! is_unit "$1" || systemctl start --no-block "$1.service"; }
+restart() { if is_unit "$1"; then systemctl restart "$1.service"; else signal "$1" all TERM; fi; }
+# Waits until the rest of the line succeeds, at most so many fifths of a second.
+within() {
+    left=$1
+    shift
+    until "$@"; do
+        left=$((left - 1))
+        [ "$left" -gt 0 ] || return 1
+        sleep 0.2
+    done
+}
+"""
+"""Words that all scripts use."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What a fault is on one machine; every part is sh that may use the words above.
+
+    `fits` says with `fail` why it cannot be; `inject` and `undo` do, the latter any number of
+    times; `injected` and `undone` test. `runs` is a program that goes on while the fault lasts.
+    """
+
+    host: str
+    slug: str
+    what: str
+    inject: str
+    undo: str
+    injected: str
+    undone: str
+    fits: str = ":"
+    runs: str = ""
+
+    @property
+    def unit(self) -> str:
+        """The name of the timer that undoes it."""
+        return f"{PREFIX}-undo-{self.slug}"
+
+    def arm(self, seconds: float) -> str:
+        """Return the script after which the machine undoes the fault whatever becomes of us."""
+        return "".join(self._arm(seconds))
+
+    def _arm(self, seconds: float) -> Iterator[str]:
+        yield f"{WORDS}{self.fits}\n"
+        yield f"umask 077\nmkdir -p {FOLDER}\n"
+        yield _written(f"{FOLDER}/{self.slug}.undo", self.undoing)
+        if self.runs:
+            yield _written(f"{FOLDER}/{self.slug}.run", WORDS + self.runs)
+        yield (
+            f"systemd-run --quiet --collect --unit={self.unit} --on-active={seconds:.3f}s"
+            " --timer-property=AccuracySec=50ms"
+            " --property=Restart=on-failure --property=RestartSec=1s"
+            f" /bin/sh {FOLDER}/{self.slug}.undo || exit 1\n"
+            f"{self._is_armed}\n"
+        )
+
+    @property
+    def _is_armed(self) -> str:
+        return (
+            f"systemctl is-active --quiet {self.unit}.timer && [ -s {FOLDER}/{self.slug}.undo ]"
+            f" || fail 'the undo is not armed'"
+        )
+
+    @property
+    def injecting(self) -> str:
+        """The script that injects; nothing is touched unless the undo is armed."""
+        running = (
+            f"systemd-run --quiet --collect --unit={PREFIX}-run-{self.slug}"
+            f" /bin/sh {FOLDER}/{self.slug}.run || exit 1\n"
+            if self.runs
+            else ""
+        )
+        return (
+            f"{WORDS}injected() {{\n{self.injected}\n}}\n{self._is_armed}\n"
+            f"say injected\nset -e\n{running}{self.inject}\n"
+            f"within 50 injected || fail 'it had no effect within 10 s'\n"
+        )
+
+    @property
+    def undoing(self) -> str:
+        """The script that undoes, waits until that is so, and disarms."""
+        ending = f"! systemctl stop {PREFIX}-run-{self.slug}.service\n" if self.runs else ""
+        return (
+            f"# Run by a timer, or by anybody, it undoes a drill's fault: {self.what}\n"
+            f"{WORDS}undo() {{\n{ending}{self.undo}\n}}\nundone() {{\n{self.undone}\n}}\n"
+            "undo\n"
+            f"within {UNDO_SECONDS * 5:.0f} undone || fail 'it is not undone'\n"
+            "say undone\n"
+            f"rm -f {FOLDER}/{self.slug}.undo {FOLDER}/{self.slug}.run\n"
+            f"! systemctl is-active --quiet {self.unit}.timer || systemctl stop {self.unit}.timer\n"
+        )
+
+
+def _written(path: str, text: str) -> str:
+    return f"cat >{path} <<'BACKSTAY_END' || exit 1\n{text}BACKSTAY_END\n"

@@ -1,0 +1,139 @@
+"""Who is hit: roles that move about, such as the etcd leader, turned into hosts.
+
+A target is words: `etcd-leader`; `vip-holder+etcd-leader` for one machine that is both;
+`etcd-leader,vip-holder` for each of them; `host:NAME`. Of several that fit, a role without
+`all-` takes one by the seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from backstay.errors import PreflightError, UsageError
+from backstay.spec.model import ClusterSpec
+
+CONTROLLER_MANAGER = "kube-controller-manager"
+SCHEDULER = "kube-scheduler"
+HOST = "host:"
+ALL = "all-"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What does not move: which machines have which part, all sorted by name, and where they are.
+
+    `addresses` are those by which machines know each other, `ssh` the ports of their sshd.
+    """
+
+    members: tuple[str, ...]
+    planes: tuple[str, ...]
+    balancers: tuple[str, ...]
+    workers: tuple[str, ...]
+    addresses: Mapping[str, str]
+    ssh: Mapping[str, int]
+    endpoint_port: int
+    vip: str = ""
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """All machines, sorted by name."""
+        return tuple(sorted(self.addresses))
+
+
+def site_of(spec: ClusterSpec) -> Site:
+    """Return what a cluster's specification says of its machines."""
+    return Site(
+        members=tuple(host.name for host in spec.etcd_members),
+        planes=tuple(host.name for host in spec.control_planes),
+        balancers=tuple(host.name for host in spec.load_balancers),
+        workers=tuple(host.name for host in spec.workers),
+        addresses={host.name: str(host.internal) for host in spec.hosts},
+        ssh={host.name: host.port or spec.ssh.port for host in spec.hosts},
+        endpoint_port=spec.endpoint.port,
+        vip="" if spec.endpoint.vip is None else str(spec.endpoint.vip),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """Who is what right now; None, or a missing lease, is nobody. `leases` maps to hosts."""
+
+    site: Site
+    etcd_leader: str | None = None
+    vip_holder: str | None = None
+    leases: Mapping[str, str] = field(default_factory=dict)
+
+
+def _one(host: str | None) -> tuple[str, ...]:
+    return () if host is None else (host,)
+
+
+def _leader_first(roles: Roles) -> tuple[str, ...]:
+    """Return the members with their leader at one end: an open ring leaves it there."""
+    return tuple(sorted(roles.site.members, key=lambda host: (host != roles.etcd_leader, host)))
+
+
+def _without(hosts: tuple[str, ...], one: str | None) -> tuple[str, ...]:
+    """Return the others; nobody is one of the others as long as the one is not known."""
+    return () if one is None else tuple(host for host in hosts if host != one)
+
+
+ROLES: Mapping[str, Callable[[Roles], tuple[str, ...]]] = {
+    "etcd-leader": lambda roles: _one(roles.etcd_leader),
+    "etcd-follower": lambda roles: _without(roles.site.members, roles.etcd_leader),
+    "vip-holder": lambda roles: _one(roles.vip_holder),
+    "vip-backup": lambda roles: _without(roles.site.balancers, roles.vip_holder),
+    "controller-manager-holder": lambda roles: _one(roles.leases.get(CONTROLLER_MANAGER)),
+    "scheduler-holder": lambda roles: _one(roles.leases.get(SCHEDULER)),
+    "any-plane": lambda roles: roles.site.planes,
+    "worker": lambda roles: roles.site.workers,
+    "all-members": _leader_first,
+    "all-planes": lambda roles: roles.site.planes,
+    "all-balancers": lambda roles: roles.site.balancers,
+    "all-workers": lambda roles: roles.site.workers,
+    "all-nodes": lambda roles: tuple(sorted({*roles.site.planes, *roles.site.workers})),
+    "all-hosts": lambda roles: roles.site.hosts,
+}
+"""Every role with the machines that have it."""
+
+
+def resolve(target: str, roles: Roles, *, seed: int) -> tuple[str, ...]:
+    """Return the hosts that a target means, each once.
+
+    UsageError if there is no such role or host, PreflightError if nobody has the role.
+    """
+    found = (host for part in target.split(",") for host in _part(part.strip(), roles, seed))
+    return tuple(dict.fromkeys(found))
+
+
+def _part(part: str, roles: Roles, seed: int) -> tuple[str, ...]:
+    words = part.split("+")
+    first, *others = (_having(word, roles) for word in words)
+    fitting = tuple(host for host in first if all(host in other for other in others))
+    if not fitting:
+        raise PreflightError(
+            f"no machine is {' and '.join(words)}",
+            why=_who_is_what(roles),
+            next_move="choose another --target, or look: backstay status",
+        )
+    if words == [part] and part.startswith(ALL):
+        return fitting
+    return (fitting[seed % len(fitting)],)
+
+
+def _having(word: str, roles: Roles) -> tuple[str, ...]:
+    if word in ROLES:
+        return ROLES[word](roles)
+    if (name := word.removeprefix(HOST)) != word and name in roles.site.addresses:
+        return (name,)
+    raise UsageError(
+        f"{word!r} is no target",
+        next_move=f"choose from {', '.join(ROLES)}, or "
+        + ", ".join(f"{HOST}{host}" for host in roles.site.hosts),
+    )
+
+
+def _who_is_what(roles: Roles) -> str:
+    moving = ("etcd-leader", "vip-holder", "controller-manager-holder", "scheduler-holder")
+    return "; ".join(f"{role}: {', '.join(ROLES[role](roles)) or 'nobody'}" for role in moving)
