@@ -130,11 +130,11 @@ async def _lasting(
             raise
 
     try:
-        await _each(found, arm)
-        await _each(found, inject)
+        await each(found, arm)
+        await each(found, inject)
         yield
     finally:
-        await _each(armed, undo)
+        await each(armed, undo)
 
 
 @asynccontextmanager
@@ -163,11 +163,11 @@ async def _without(
         tell(host, Turn.UNDONE, what)
 
     try:
-        await _each(hosts, lambda host: machines.arm(host, seconds=seconds))
-        await _each(hosts, inject)
+        await each(hosts, lambda host: machines.arm(host, seconds=seconds))
+        await each(hosts, inject)
         yield
     finally:
-        await _each(hosts, undo)
+        await each(hosts, undo)
 
 
 @asynccontextmanager
@@ -217,7 +217,7 @@ async def _run(
     return done.stdout
 
 
-async def _each(them: Iterable[T], do: Callable[[T], Awaitable[None]]) -> None:
+async def each(them: Iterable[T], do: Callable[[T], Awaitable[None]]) -> None:
     """Do it to all at once, to the end with each, then raise the first error."""
     everything = asyncio.gather(*(do(one) for one in list(them)), return_exceptions=True)
     try:

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from backstay.drill.faults.kinds import Unit
 from backstay.drill.faults.rules import TABLE
 from backstay.drill.faults.scripts import FOLDER, PREFIX, UNDO_SECONDS, WORDS
+from backstay.drill.inject import each
 from backstay.drill.machines import Machines
-from backstay.errors import StepFailedError
+from backstay.errors import StepFailedError, UnreachableError
 from backstay.fleet.world import World
 
 LOOK_SECONDS = 20.0
@@ -35,8 +36,8 @@ exit "$status"
 async def leftovers(world: World, machines: Machines | None) -> Mapping[str, tuple[str, ...]]:
     """Return, for each machine that has some, what drills left on it, in words."""
     hosts = tuple(world.reached)
-    said = await asyncio.gather(*(_ask(world, host, _LOOK, LOOK_SECONDS) for host in hosts))
-    found = {host: tuple(text.splitlines()) for host, text in zip(hosts, said, strict=True)}
+    said = await asyncio.gather(*(_look(world, host) for host in hosts))
+    found = dict(zip(hosts, said, strict=True))
     for host in machines.armed() if machines else ():
         found[host] = (*found.get(host, ()), "its power is in a drill's hands")
     return {host: what for host, what in sorted(found.items()) if what}
@@ -48,9 +49,19 @@ async def undo_all(world: World, machines: Machines | None) -> None:
     StepFailedError when a machine says that something is still there.
     """
     if machines:
-        await asyncio.gather(*(machines.mend(host) for host in machines.armed()))
-    seconds = UNDO_SECONDS + LOOK_SECONDS
-    await asyncio.gather(*(_ask(world, host, _UNDO, seconds) for host in world.reached))
+        await each(machines.armed(), machines.mend)
+    await each(world.reached, lambda host: _undo(world, host))
+
+
+async def _look(world: World, host: str) -> tuple[str, ...]:
+    try:
+        return tuple((await _ask(world, host, _LOOK, LOOK_SECONDS)).splitlines())
+    except UnreachableError as error:
+        return (f"unknown: {error.what}",)
+
+
+async def _undo(world: World, host: str) -> None:
+    await _ask(world, host, _UNDO, UNDO_SECONDS + LOOK_SECONDS)
 
 
 async def _ask(world: World, host: str, script: str, deadline: float) -> str:

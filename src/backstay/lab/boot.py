@@ -135,9 +135,10 @@ power_on() {{
     # Within the namespace, or /sys would show the interfaces of this computer.
     exec nsenter --net=/run/netns/{handle} unshare --mount --propagation slave sh -euc '
         mount -t overlay overlay -o "$1" "$2"
-        shift 2
+        [ ! -e "$3" ] || mount -o loop "$3" "$4"
+        shift 4
         exec "$@"
-    ' sh {overlay} {root} {nspawn}
+    ' sh {overlay} {root} {disk} {data} {nspawn}
 }}
 
 tidy() {{
@@ -194,6 +195,8 @@ def _running(boot: Boot) -> str:
         tidied=_words((*seat.old, *seat.guest)),
         overlay=shlex.quote(overlay_options(boot)),
         root=shlex.quote(str(boot.places.root)),
+        disk=shlex.quote(str(boot.places.disk)),
+        data=shlex.quote(str(boot.places.data("etcd"))),
         nspawn=shlex.join(nspawn_command(boot)),
         reboot=REBOOT_STATUS,
     )

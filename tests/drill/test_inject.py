@@ -1,0 +1,299 @@
+"""Arm, inject, undo: in that order on every machine, whatever goes wrong in between."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from backstay.drill.faults.kinds import (
+    BreakMachine,
+    BreakUnit,
+    Fault,
+    Harm,
+    Nothing,
+    Power,
+    Restart,
+    Unit,
+)
+from backstay.drill.faults.targets import Site
+from backstay.drill.inject import Turn, injected
+from backstay.drill.machines import Machines
+from backstay.drill.undo import leftovers, undo_all
+from backstay.errors import (
+    RefusedError,
+    StepFailedError,
+    UnreachableError,
+)
+from backstay.fleet.transport import Completed
+from backstay.fleet.world import World
+
+HOSTS = ("cp-1", "cp-2", "cp-3")
+SITE = Site(
+    members=HOSTS,
+    planes=HOSTS,
+    balancers=HOSTS,
+    workers=(),
+    addresses={host: f"10.0.0.{number}" for number, host in enumerate(HOSTS, start=1)},
+    ssh=dict.fromkeys(HOSTS, 22),
+    endpoint_port=8443,
+)
+FREEZE = BreakUnit(Unit.ETCD, Harm.FREEZE)
+FINE = Completed(0, "", "")
+
+
+def stage(script: str) -> str:
+    """Tell which of the scripts it is, by what only that one does."""
+    if "--on-active=" in script:
+        return "arm"
+    if "injected() {" in script:
+        return "inject"
+    return "step" if "serving() {" in script else "undo"
+
+
+@dataclass
+class Watched:
+    """Machines that do as they are told but for what `wrong` says; `seen` is what happened."""
+
+    wrong: Callable[[str, str], Completed | Exception | None] = lambda _host, _stage: None
+    pause: float = 0
+    seen: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def world(self) -> World:
+        """The world of these machines."""
+        return World({host: _Machine(host, self) for host in HOSTS})
+
+    def tell(self, host: str, turn: Turn, what: str) -> None:
+        """Write down what is told."""
+        assert what
+        self.seen.append((turn, host))
+
+    def stages(self) -> list[str]:
+        """What happened, without where."""
+        return [what for what, _ in self.seen]
+
+    @asynccontextmanager
+    async def broken(
+        self, fault: Fault, *hosts: str, machines: Machines | None = None
+    ) -> AsyncIterator[None]:
+        """Give the block in which the fault stands."""
+        async with injected(
+            fault,
+            hosts,
+            site=SITE,
+            world=self.world,
+            machines=machines,
+            seconds=9,
+            tell=self.tell,
+        ):
+            yield
+
+
+@dataclass
+class _Machine:
+    name: str
+    all: Watched
+
+    async def run(
+        self, script: str, *, deadline: float, on_line: Callable[[str], None] | None = None
+    ) -> Completed:
+        del deadline
+        what = stage(script)
+        self.all.seen.append((what, self.name))
+        answer = self.all.wrong(self.name, what)
+        if isinstance(answer, Exception):
+            raise answer
+        if on_line is not None:
+            for sign in (
+                ("injected", "undone")
+                if what == "step"
+                else ({"inject": "injected", "undo": "undone"}[what],)
+            ):
+                on_line(f"backstay-drill-sign {sign} 1700000000000000000")
+            on_line("what else a program prints")
+        await asyncio.sleep(self.all.pause)
+        return answer or FINE
+
+    async def send(self, script: str, source: Path, *, deadline: float) -> Completed:
+        raise NotImplementedError
+
+    def reach(self, host: str, port: int) -> object:
+        raise NotImplementedError
+
+
+@dataclass
+class _Switch:
+    """Somebody with a hand on the power, who may fail to arm."""
+
+    seen: list[tuple[str, str]]
+    weak: bool = False
+
+    async def arm(self, host: str, *, seconds: float) -> None:
+        assert seconds == 9
+        if self.weak:
+            raise StepFailedError("nobody waits", where=host)
+        self.seen.append(("arm", host))
+
+    async def freeze(self, host: str) -> None:
+        self.seen.append(("freeze", host))
+
+    async def kill(self, host: str) -> None:
+        self.seen.append(("kill", host))
+
+    async def power_off(self, host: str) -> None:
+        self.seen.append(("power-off", host))
+
+    async def reboot(self, host: str) -> None:
+        self.seen.append(("reboot", host))
+
+    async def mend(self, host: str) -> None:
+        self.seen.append(("mend", host))
+
+    def armed(self) -> tuple[str, ...]:
+        return ("cp-2",)
+
+
+async def test_all_are_armed_before_any_is_broken_and_all_are_undone() -> None:
+    """The block begins when the fault stands everywhere, and ends when nothing of it is left."""
+    watched = Watched()
+    async with watched.broken(FREEZE, *HOSTS):
+        assert watched.stages() == ["arm"] * 3 + ["inject", "injected"] * 3
+    assert watched.stages()[9:] == ["undo", "undone"] * 3
+
+
+async def test_nothing_is_broken_when_one_machine_cannot_promise_its_undoing() -> None:
+    """Those that could are disarmed; the one that said no is left as it was."""
+    no = Completed(1, "", "etcd does not run here")
+    watched = Watched(lambda host, what: no if (host, what) == ("cp-2", "arm") else None)
+    with pytest.raises(RefusedError, match="nothing was injected") as error:
+        async with watched.broken(FREEZE, *HOSTS):
+            pytest.fail("the block began")
+    assert (error.value.where, error.value.why) == ("cp-2", "etcd does not run here")
+    assert "inject" not in watched.stages()
+    assert {host for what, host in watched.seen if what == "undo"} == {"cp-1", "cp-3"}
+
+
+async def test_a_machine_that_fell_silent_while_it_was_armed_is_undone_as_well() -> None:
+    """It may have armed, and nobody knows."""
+    lost = UnreachableError("the connection was lost")
+    watched = Watched(lambda host, what: lost if (host, what) == ("cp-2", "arm") else None)
+    with pytest.raises(UnreachableError):
+        async with watched.broken(FREEZE, *HOSTS):
+            pytest.fail("the block began")
+    assert ("undo", "cp-2") in watched.seen
+
+
+async def test_what_was_injected_is_undone_when_another_could_not_be() -> None:
+    """Half a fault is no drill."""
+    no = Completed(1, "", "it had no effect within 10 s")
+    watched = Watched(lambda host, what: no if (host, what) == ("cp-1", "inject") else None)
+    with pytest.raises(StepFailedError, match="freeze etcd"):
+        async with watched.broken(FREEZE, *HOSTS):
+            pytest.fail("the block began")
+    assert watched.stages().count("undo") == 3
+
+
+@pytest.mark.parametrize("error", [ValueError("a mistake"), asyncio.CancelledError()])
+async def test_it_is_undone_however_the_block_ends(error: BaseException) -> None:
+    """Also by a mistake of ours, or by a user who had enough."""
+    watched = Watched()
+    with pytest.raises(type(error)):
+        async with watched.broken(FREEZE, "cp-1"):
+            raise error
+    assert watched.stages()[-2:] == ["undo", "undone"]
+
+
+async def test_an_injection_on_its_way_arrives_before_its_undo() -> None:
+    """Who cancels waits for what has left: it must not come after all is said to be well."""
+    watched = Watched(pause=0.02)
+    entering = asyncio.ensure_future(watched.broken(FREEZE, "cp-1").__aenter__())
+    while "injected" not in watched.stages():
+        await asyncio.sleep(0.001)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await entering
+    assert watched.stages() == ["arm", "inject", "injected", "undo", "undone"]
+
+
+async def test_an_undo_that_fails_is_told_and_raised() -> None:
+    """The machine goes on trying by itself; nobody may think that it is well already."""
+    no = Completed(1, "", "it is not undone")
+    watched = Watched(lambda _host, what: no if what == "undo" else None)
+    with pytest.raises(StepFailedError) as error:
+        async with watched.broken(FREEZE, "cp-1"):
+            pass
+    assert error.value.why == "it is not undone"
+    assert (Turn.FAILED, "cp-1") in watched.seen
+
+
+async def test_nothing_breaks_nothing() -> None:
+    """Not one machine is asked."""
+    watched = Watched()
+    async with watched.broken(Nothing(), "cp-1"):
+        pass
+    assert watched.seen == []
+
+
+async def test_planned_faults_are_done_one_after_the_other_before_the_block() -> None:
+    """The next machine is touched when the one before serves again; nothing is left to undo."""
+    watched = Watched(pause=0.001)
+    async with watched.broken(Restart(Unit.ETCD), "cp-2", "cp-1"):
+        pass
+    each = ("step", "injected", "undone")
+    assert watched.seen == [(what, host) for host in ("cp-2", "cp-1") for what in each]
+
+
+async def test_a_planned_step_that_fails_ends_the_drill() -> None:
+    """The other machines are not touched."""
+    watched = Watched(lambda _host, _stage: Completed(1, "", "it does not serve again"))
+    with pytest.raises(StepFailedError, match="restart etcd"):
+        async with watched.broken(Restart(Unit.ETCD), *HOSTS):
+            pytest.fail("the block began")
+    assert {host for what, host in watched.seen if what == "step"} == {"cp-1"}
+    assert watched.seen[-1] == (Turn.FAILED, "cp-1")
+
+
+@pytest.mark.parametrize("power", Power)
+async def test_a_machine_is_broken_by_whoever_holds_its_power(power: Power) -> None:
+    """Armed, told, done; and at the end mended. Its own shell is never asked."""
+    watched = Watched()
+    async with watched.broken(BreakMachine(power), "cp-3", machines=_Switch(watched.seen)):
+        assert watched.stages() == ["arm", "injected", power.value]
+    assert watched.stages()[3:] == ["mend", "undone"]
+
+
+async def test_no_machine_is_broken_where_nobody_can_mend_it() -> None:
+    """Neither where nobody holds the power, nor where who would mend it does not start."""
+    watched = Watched()
+    with pytest.raises(RefusedError, match="power"):
+        async with watched.broken(BreakMachine(Power.OFF), "cp-1"):
+            pytest.fail("the block began")
+    with pytest.raises(StepFailedError, match="nobody waits"):
+        async with watched.broken(
+            BreakMachine(Power.OFF), "cp-1", machines=_Switch(watched.seen, weak=True)
+        ):
+            pytest.fail("the block began")
+    assert "power-off" not in watched.stages()
+
+
+async def test_leftovers_are_told_by_machine_and_undone_everywhere() -> None:
+    """What a machine says, whose power is in somebody's hands, and who cannot be asked."""
+    said = Completed(0, "fault freeze etcd\nfrozen etcd\n", "")
+    lost = UnreachableError("the connection was lost")
+    watched = Watched(lambda host, _stage: {"cp-1": said, "cp-3": lost}.get(host))
+    switch = _Switch(watched.seen)
+    found = await leftovers(watched.world, switch)
+    assert dict(found) == {
+        "cp-1": ("fault freeze etcd", "frozen etcd"),
+        "cp-2": ("its power is in a drill's hands",),
+        "cp-3": ("unknown: the connection was lost",),
+    }
+    with pytest.raises(UnreachableError):
+        await undo_all(watched.world, switch)
+    assert ("mend", "cp-2") in watched.seen
+    assert {host for what, host in watched.seen if what == "undo"} == set(HOSTS)
