@@ -95,6 +95,7 @@ async def test_a_drill_goes_from_warm_up_to_the_final_reads(tmp_path: Path) -> N
     assert fault.log == ["injected", "undone"]
     assert load.read
     kept = written.history()
+    written.close()
     with (tmp_path / "history.jsonl").open() as lines:
         assert read_history(lines) == kept
 

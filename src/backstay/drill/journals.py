@@ -5,7 +5,6 @@ A journal has the moment of an event to the microsecond, where asking would only
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,6 +19,8 @@ UNITS = (
     *("haproxy", "keepalived", "kubelet", "containerd", "kube-proxy"),
 )
 
+FOLLOWER = "follower="
+END_SECONDS = 5.0
 MICROSECOND = SECOND // 1_000_000
 
 # What the machine sends on, as grep -E reads it: an etcd under load writes a line a millisecond.
@@ -113,20 +114,29 @@ async def follow(
     A machine that freezes or loses its power is silent, and is heard again if it comes back over
     the same connection; what it wrote meanwhile then comes late, with its own times.
     """
+    follower: list[str] = []
 
     def hear(line: str) -> None:
-        found = ear.hear(line)
-        if found is not None:
+        if line.startswith(FOLLOWER):
+            follower.append(line.removeprefix(FOLLOWER).strip())
+        elif (found := ear.hear(line)) is not None:
             record(found)
 
-    with suppress(BackstayError, asyncio.IncompleteReadError):
-        await machine.run(_script(ear.zero, seconds), deadline=seconds + 5, on_line=hear)
+    try:
+        with suppress(BackstayError):
+            await machine.run(_script(ear.zero, seconds), deadline=seconds + 5, on_line=hear)
+    finally:
+        # The machine would go on telling nobody; a machine that is gone tells nobody anyway.
+        with suppress(BackstayError):
+            for process in follower:
+                await machine.run(f"kill {process}\n", deadline=END_SECONDS)
 
 
 def _script(zero: int, seconds: float) -> str:
     units = " ".join(f"-u {unit}" for unit in UNITS)
-    pattern = "|".join(WORTH_HEARING)
+    pattern = "|".join((f"^{FOLLOWER}", *WORTH_HEARING))
     return (
-        f"timeout {seconds:.0f} journalctl --follow --no-tail --since=@{zero // SECOND}"
-        f" --output=short-unix --quiet {units} | grep --line-buffered -E '{pattern}'\n"
+        f"{{ timeout {seconds:.0f} journalctl --follow --no-tail --since=@{zero // SECOND}"
+        f" --output=short-unix --quiet {units} & echo {FOLLOWER}$!; wait; }}"
+        f" | grep --line-buffered -E '{pattern}'\n"
     )

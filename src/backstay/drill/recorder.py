@@ -64,6 +64,10 @@ class Recorder:
         """Record a mark of this moment."""
         self.record(Mark(self.clock(), kind, subject, state, detail))
 
+    def fault(self, host: str, turn: str, what: str) -> None:
+        """Record what became of a fault on a machine."""
+        self.mark(Kind.FAULT, host, turn, what)
+
     def silent(self, *, seconds: float) -> tuple[str, ...]:
         """Return the clients without an answer for so long, or ever; watches are not asked."""
         since = self.clock() - seconds * SECOND
@@ -71,7 +75,10 @@ class Recorder:
         last = self.acknowledged
         return tuple(name for name in active if name not in last or last[name] < since)
 
-    def history(self) -> History:
-        """Close the file and return everything."""
+    def close(self) -> None:
+        """Close the file; what was recorded stays."""
         self.file.close()
+
+    def history(self) -> History:
+        """Return everything that was recorded."""
         return History(self.header, tuple(self.records))

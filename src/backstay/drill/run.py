@@ -76,8 +76,8 @@ async def run(
         try:
             await working
         finally:
+            recorder.mark(Kind.PHASE, "final")
             await _ended(watching)
-    recorder.mark(Kind.PHASE, "final")
     await load.final(record=recorder.record)
     recorder.mark(Kind.PHASE, "end")
 

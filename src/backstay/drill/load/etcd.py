@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import grpc
@@ -92,8 +92,13 @@ class Registers:
     """A Store of keys under one prefix."""
 
     etcd: Etcd
-    prefix: str = PREFIX
-    last_batch: int = field(default=0)
+    run: str
+    last_batch: int = 0
+
+    @property
+    def prefix(self) -> str:
+        """What all keys of the drill begin with."""
+        return f"{PREFIX}{self.run}/"
 
     async def write(self, key: str, value: str, *, seconds: float) -> Result:
         """Put the value."""
@@ -206,9 +211,9 @@ def _said(error: grpc.RpcError) -> str:
     return f"{code.name.lower()}: {words[:80]}"
 
 
-async def remove_registers(etcd: Etcd, *, seconds: float) -> None:
-    """Remove all keys of drills."""
-    start = PREFIX.encode()
+async def remove_registers(etcd: Etcd, run: str, *, seconds: float) -> None:
+    """Remove all keys of a drill."""
+    start = f"{PREFIX}{run}/".encode()
     request = pb.DeleteRangeRequest(key=start, range_end=prefix_end(start))
     await etcd.ask("KV/DeleteRange", request, pb.DeleteRangeResponse, seconds=seconds)
 

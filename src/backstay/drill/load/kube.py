@@ -27,7 +27,9 @@ from backstay.drill.load.http2 import (
 )
 from backstay.drill.load.store import Event, Result, WatchEndedError
 
-NAMESPACE = "backstay-drill"
+NAMESPACE = "backstay-drill-"
+"""With the drill's own name behind: another may still be on its way out."""
+
 PREFIX = "register-"
 LABEL = "backstay.io/drill"
 
@@ -177,6 +179,7 @@ class Registers:
     """A Store of config maps in one namespace."""
 
     api: Api
+    run: str
     last_batch: int = 0
 
     async def write(self, key: str, value: str, *, seconds: float) -> Result:
@@ -193,7 +196,11 @@ class Registers:
     ) -> Result:
         try:
             response, told = await self.api.ask(
-                method, f"{collection()}/{PREFIX}{key}", body, kind=MERGE_PATCH, seconds=seconds
+                method,
+                f"{collection(self.run)}/{PREFIX}{key}",
+                body,
+                kind=MERGE_PATCH,
+                seconds=seconds,
             )
         except KubeError as error:
             failed = error.processed is Processed.NO
@@ -209,21 +216,22 @@ class Registers:
 
     async def position(self, *, seconds: float) -> int:
         """Return the collection's resourceVersion."""
-        response, _ = await self.api.ask("GET", f"{collection()}?limit=1", seconds=seconds)
+        response, _ = await self.api.ask("GET", f"{collection(self.run)}?limit=1", seconds=seconds)
         if response.status >= FIRST_FAILURE:
             raise KubeError(f"http {response.status}", Processed.NO)
         return int(json.loads(response.body)["metadata"]["resourceVersion"])
 
     async def all(self, *, seconds: float) -> Mapping[str, tuple[str | None, int]]:
         """Return value and resourceVersion of every register, by key."""
-        response, _ = await self.api.ask("GET", collection(), seconds=seconds)
+        response, _ = await self.api.ask("GET", collection(self.run), seconds=seconds)
         if response.status >= FIRST_FAILURE:
             raise KubeError(f"http {response.status}", Processed.NO)
         return {_key(one): _register(one) for one in json.loads(response.body)["items"]}
 
     async def watch(self, after: int) -> AsyncIterator[Event]:
         """Yield what happens after a resourceVersion, until WatchEndedError."""
-        path = f"{collection()}?watch=1&allowWatchBookmarks=true&resourceVersion={after}"
+        options = f"watch=1&allowWatchBookmarks=true&resourceVersion={after}"
+        path = f"{collection(self.run)}?{options}"
         async for line in self.api.lines(path, seconds=5.0):
             self.last_batch += 1
             event = _event(json.loads(line), self.last_batch)
@@ -235,9 +243,9 @@ class Registers:
         await self.api.close()
 
 
-def collection() -> str:
-    """Return the path of all registers."""
-    return f"/api/v1/namespaces/{NAMESPACE}/configmaps"
+def collection(run: str) -> str:
+    """Return the path of all registers of a drill."""
+    return f"/api/v1/namespaces/{NAMESPACE}{run}/configmaps"
 
 
 def _key(found: Mapping[str, Any]) -> str:
@@ -263,12 +271,14 @@ def _event(found: Mapping[str, Any], batch: int) -> Event | None:
     return Event(change, modified, _key(thing), _register(thing)[0], batch)
 
 
-async def make_registers(api: Api, keys: tuple[str, ...], *, seconds: float) -> None:
-    """Make the namespace and its registers, empty, whatever an earlier drill left there."""
-    await _made(api, "/api/v1/namespaces", {"metadata": {"name": NAMESPACE}}, seconds)
+async def make_registers(api: Api, run: str, keys: tuple[str, ...], *, seconds: float) -> None:
+    """Make a namespace and its registers, empty."""
+    labels = {LABEL: run}
+    namespace = {"metadata": {"name": f"{NAMESPACE}{run}", "labels": labels}}
+    await _made(api, "/api/v1/namespaces", namespace, seconds)
     for key in keys:
-        metadata = {"name": f"{PREFIX}{key}", "labels": {LABEL: "register"}}
-        await _made(api, collection(), {"metadata": metadata}, seconds)
+        metadata = {"name": f"{PREFIX}{key}", "labels": labels}
+        await _made(api, collection(run), {"metadata": metadata}, seconds)
 
 
 async def _made(api: Api, path: str, thing: Mapping[str, object], seconds: float) -> None:
@@ -278,6 +288,6 @@ async def _made(api: Api, path: str, thing: Mapping[str, object], seconds: float
         raise KubeError(f"http {response.status}: {response.body[:200]!r}", Processed.NO)
 
 
-async def remove_registers(api: Api, *, seconds: float) -> None:
+async def remove_registers(api: Api, run: str, *, seconds: float) -> None:
     """Ask for the namespace's removal with all that is in it, and do not wait for it."""
-    await api.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}", seconds=seconds)
+    await api.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}{run}", seconds=seconds)

@@ -27,6 +27,7 @@ PATIENCE_SECONDS = 5.0
 
 FINAL_SECONDS = 30.0
 POLL_SECONDS = 0.2
+LAST_EVENTS_SECONDS = 0.25
 
 Failure = (kube.KubeError, grpc.RpcError, OSError)
 
@@ -48,7 +49,7 @@ class ClusterLoad:
         """Make the registers; raises StepFailedError when the cluster does not take them."""
         api = self._api(self.access.endpoint)
         try:
-            await kube.make_registers(api, self.plan.keys, seconds=PATIENCE_SECONDS)
+            await kube.make_registers(api, self.plan.run, self.plan.keys, seconds=PATIENCE_SECONDS)
         except kube.KubeError as error:
             raise StepFailedError(
                 "the registers that clients write to could not be made",
@@ -64,6 +65,7 @@ class ClusterLoad:
     ) -> None:
         """Let all clients work until `stop` is set."""
         notebook = Notebook(record, clock, stop)
+        late = Notebook(record, clock, asyncio.Event())
         seeds = Random(self.plan.seed)  # noqa: S311  # chosen keys are no secrets
         working = [
             Working(
@@ -76,8 +78,14 @@ class ClusterLoad:
             for worker in self.plan.workers
         ]
         watching = [await self._watch(client) for client in self.plan.watches]
-        everybody: tuple[Working | Watching, ...] = (*working, *watching)
-        await asyncio.gather(*(one.run(notebook) for one in everybody))
+        watches = asyncio.gather(*(one.run(late) for one in watching))
+        try:
+            await asyncio.gather(*(one.run(notebook) for one in working))
+        finally:
+            # Watches hear of the last writes too.
+            await asyncio.sleep(LAST_EVENTS_SECONDS)
+            late.stop.set()
+            await watches
 
     async def _watch(self, client: Client) -> Watching:
         store = self._store(client)
@@ -92,15 +100,15 @@ class ClusterLoad:
             case Path.NODE:
                 return self._plane(client.host)
             case Path.SERVICE if access.service is not None:
-                return kube.Registers(self._api(access.service))
+                return kube.Registers(self._api(access.service), self.plan.run)
             case _:
-                return kube.Registers(self._api(access.endpoint))
+                return kube.Registers(self._api(access.endpoint), self.plan.run)
 
     def _member(self, host: str) -> etcd.Registers:
-        return etcd.Registers(etcd.Etcd(self.access.members[host], self.access.etcd))
+        return etcd.Registers(etcd.Etcd(self.access.members[host], self.access.etcd), self.plan.run)
 
     def _plane(self, host: str) -> kube.Registers:
-        return kube.Registers(self._api(self.access.planes[host]))
+        return kube.Registers(self._api(self.access.planes[host]), self.plan.run)
 
     def _api(self, address: Address) -> kube.Api:
         return kube.Api(address, self.context)
@@ -150,10 +158,10 @@ class ClusterLoad:
         api = self._api(self.access.endpoint)
         members = [self._member(host).etcd for host in self.access.members]
         with suppress(*Failure):
-            await kube.remove_registers(api, seconds=PATIENCE_SECONDS)
+            await kube.remove_registers(api, self.plan.run, seconds=PATIENCE_SECONDS)
         for member in members:
             with suppress(*Failure):
-                await etcd.remove_registers(member, seconds=PATIENCE_SECONDS)
+                await etcd.remove_registers(member, self.plan.run, seconds=PATIENCE_SECONDS)
                 break
         await api.close()
         for member in members:

@@ -1,0 +1,166 @@
+"""A drill for programs: plain values (docs/drill-report.md)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backstay.drill.history import Header, History
+from backstay.drill.oracle.verdict import Judgement, Verdict
+from backstay.drill.report.numbers import Gap, Group, Numbers, measure
+from backstay.drill.report.objectives import (
+    Answer,
+    Result,
+    evaluate,
+    parse_objectives,
+)
+
+API_VERSION = "backstay.io/v1"
+
+
+@dataclass(frozen=True, slots=True)
+class Drilled:
+    """A drill with all that was made of it."""
+
+    history: History
+    judgement: Judgement
+    numbers: Numbers
+    results: tuple[Result, ...]
+
+    @property
+    def header(self) -> Header:
+        """What was done, and to whom."""
+        return self.history.header
+
+    @property
+    def verdict(self) -> Verdict:
+        """The judge's word, or fail if an objective was missed, or inconclusive if unknown."""
+        answers = {one.answer for one in self.results}
+        if self.judgement.verdict is Verdict.FAIL or Answer.MISSED in answers:
+            return Verdict.FAIL
+        if self.judgement.verdict is Verdict.INCONCLUSIVE or Answer.UNKNOWN in answers:
+            return Verdict.INCONCLUSIVE
+        return Verdict.PASS
+
+    @property
+    def sentence(self) -> str:
+        """The drill in a sentence or two that need no explanation."""
+        return " ".join((_interruption(self.numbers), _loss(self.judgement), _missed(self.results)))
+
+
+def drilled(history: History, judgement: Judgement) -> Drilled:
+    """Return a judged history with its numbers, held against the objectives of its header."""
+    numbers = measure(history)
+    objectives = parse_objectives(",".join(history.header.objectives))
+    return Drilled(history, judgement, numbers, evaluate(objectives, numbers, judgement))
+
+
+NOTICED_SECONDS = 0.1
+"""A shorter gap is what a client sees between two answers anyway."""
+
+
+def _interruption(numbers: Numbers) -> str:
+    gap = numbers.write_gap
+    if gap is None:
+        return "Nobody wrote."
+    failed = "no request failed" if not numbers.failed else f"{numbers.failed} requests failed"
+    if gap.seconds < NOTICED_SECONDS:
+        return f"Writes went on, and {failed}."
+    return f"Writes stopped for {gap.seconds:.1f} s, and {failed}."
+
+
+def _loss(judgement: Judgement) -> str:
+    if judgement.verdict is Verdict.PASS:
+        return "Nothing that was acknowledged was lost."
+    if judgement.verdict is Verdict.FAIL:
+        failed = (one.check for one in judgement.findings if one.verdict is Verdict.FAIL)
+        return f"A promise was broken: {', '.join(dict.fromkeys(failed))}."
+    doubtful = (one.what for one in judgement.findings if one.verdict is Verdict.INCONCLUSIVE)
+    return f"Nothing is proven: {'; '.join(doubtful)}."
+
+
+def _missed(results: Sequence[Result]) -> str:
+    missed = [str(one.objective) for one in results if one.answer is not Answer.MET]
+    if not results:
+        return ""
+    return f"Missed: {', '.join(missed)}." if missed else "All objectives were met."
+
+
+def document(found: Drilled) -> dict[str, object]:
+    """Return everything but the operations themselves."""
+    header = found.header
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Drill",
+        "scenario": header.scenario,
+        "explanation": header.explanation,
+        "cluster": header.cluster,
+        "started": header.started,
+        "command": header.command,
+        "seed": header.seed,
+        "targets": list(header.targets),
+        "verdict": found.verdict.value,
+        "sentence": found.sentence.strip(),
+        "objectives": [_objective(one) for one in found.results],
+        "findings": [
+            {
+                "check": one.check,
+                "verdict": one.verdict.value,
+                "what": one.what,
+                "evidence": list(one.evidence),
+            }
+            for one in found.judgement.findings
+        ],
+        "numbers": _numbers(found.numbers),
+        "versions": dict(header.versions),
+        "settings": dict(header.settings),
+        "load": dict(header.load),
+    }
+
+
+def _objective(one: Result) -> Mapping[str, object]:
+    return {"objective": str(one.objective), "seen": one.seen, "answer": one.answer.value}
+
+
+def _seconds(gap: Gap | None) -> float | None:
+    return None if gap is None else gap.seconds
+
+
+def _numbers(numbers: Numbers) -> Mapping[str, object]:
+    return {
+        "operations": numbers.operations,
+        "acknowledged": numbers.acknowledged,
+        "failed": numbers.failed,
+        "told_to_retry": numbers.told_to_retry,
+        "write_gap_seconds": _seconds(numbers.write_gap),
+        "read_gap_seconds": _seconds(numbers.read_gap),
+        "etcd_write_gap_seconds": _seconds(numbers.etcd_write_gap),
+        "detected_seconds": numbers.detected,
+        "reelected_seconds": numbers.reelected,
+        "elections": numbers.elections,
+        "vip_moved_seconds": numbers.vip_moved,
+        "vip_moves": numbers.vip_moves,
+        "healed_seconds": numbers.healed,
+        "lease_gap_seconds": dict(numbers.lease_gaps),
+        "lease_overlap_seconds": dict(numbers.lease_overlaps),
+        "nodes_not_ready": list(numbers.not_ready),
+        "errors": dict(numbers.errors),
+        "groups": [_group(one) for one in numbers.groups],
+    }
+
+
+def _group(one: Group) -> Mapping[str, object]:
+    return {
+        "clients": one.name,
+        "action": one.action.value,
+        "operations": one.operations,
+        "ok": one.ok,
+        "failed": one.failed,
+        "unknown": one.unknown,
+        "told_to_retry": one.told_to_retry,
+        "held_back": one.held_back,
+        "p50_milliseconds": one.p50,
+        "p99_milliseconds": one.p99,
+        "longest_milliseconds": one.longest,
+        "gap_seconds": _seconds(one.gap),
+    }

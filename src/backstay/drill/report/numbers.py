@@ -1,0 +1,269 @@
+"""What a history says in numbers: gaps, failures, and how long the cluster took for what."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from backstay.drill.history import (
+    SECOND,
+    Action,
+    History,
+    Kind,
+    Mark,
+    Operation,
+    Outcome,
+    Path,
+)
+
+ENDPOINT = frozenset({Path.VIP, Path.SERVICE})
+"""The ways that ordinary clients go: whoever is bound to one machine falls with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The longest time without an acknowledged operation, from its begin to its end."""
+
+    begin: int
+    end: int
+
+    @property
+    def seconds(self) -> float:
+        """How long it is."""
+        return (self.end - self.begin) / SECOND
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Clients of one kind doing one thing; latencies in milliseconds, of acknowledged ones.
+
+    `failed` is certain not to have happened, `unknown` is not; both are failures to a caller.
+    `held_back` could not be called in time because the one before had no answer yet.
+    """
+
+    name: str
+    action: Action
+    operations: int
+    ok: int
+    failed: int
+    unknown: int
+    told_to_retry: int
+    held_back: int
+    p50: float | None
+    p99: float | None
+    longest: float | None
+    gap: Gap | None
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Everything that is measured; None is what was not seen. Times in seconds after the fault.
+
+    `write_gap`, `read_gap`, `failed` and `told_to_retry` are of clients of the endpoint.
+    """
+
+    groups: tuple[Group, ...]
+    operations: int
+    acknowledged: int
+    failed: int
+    told_to_retry: int
+    write_gap: Gap | None
+    read_gap: Gap | None
+    etcd_write_gap: Gap | None
+    detected: float | None
+    reelected: float | None
+    elections: int
+    vip_moved: float | None
+    vip_moves: int
+    healed: float | None
+    lease_gaps: Mapping[str, float] = field(default_factory=dict)
+    lease_overlaps: Mapping[str, float] = field(default_factory=dict)
+    not_ready: tuple[str, ...] = ()
+    errors: Mapping[str, int] = field(default_factory=dict)
+
+
+def measure(history: History) -> Numbers:
+    """Return the numbers of a history."""
+    times = Times.of(history)
+    by_group: dict[tuple[str, Action], list[Operation]] = defaultdict(list)
+    clients = {one.name: one for one in history.header.clients}
+    for one in history.of(Operation):
+        by_group[clients[one.client].group, one.action].append(one)
+    users = [one for one in history.of(Operation) if clients[one.client].path in ENDPOINT]
+    members = [one for one in history.of(Operation) if clients[one.client].path is Path.ETCD]
+    marks = history.of(Mark)
+    return Numbers(
+        groups=tuple(
+            _group(name, action, found, times) for (name, action), found in sorted(by_group.items())
+        ),
+        operations=len(history.of(Operation)),
+        acknowledged=sum(one.outcome is Outcome.OK for one in history.of(Operation)),
+        failed=sum(one.outcome is not Outcome.OK for one in users),
+        told_to_retry=sum(one.told_to_retry for one in users),
+        write_gap=_gap(users, times, Action.WRITE),
+        read_gap=_gap(users, times, Action.READ),
+        etcd_write_gap=_gap(members, times, Action.WRITE),
+        detected=_after(times, _detections(marks, times)),
+        reelected=_after(times, _new_leaders(marks, times)),
+        elections=len(tuple(_new_leaders(marks, times))),
+        vip_moved=_after(times, _moves(marks, times)),
+        vip_moves=len(tuple(_moves(marks, times))),
+        healed=_healed(users, times),
+        lease_gaps=dict(_lease_gaps(marks, times)),
+        lease_overlaps=dict(_lease_overlaps(marks, times)),
+        not_ready=_not_ready(marks, times),
+        errors=_errors(users),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """When the fault began and ended, and when the clients were stopped."""
+
+    fault: int
+    undone: int
+    end: int
+
+    @classmethod
+    def of(cls, history: History) -> Times:
+        """Read them off the marks; a history without any begins with its fault."""
+        phases = {one.subject: one.at for one in history.of(Mark) if one.kind is Kind.PHASE}
+        faults = [one for one in history.of(Mark) if one.kind is Kind.FAULT]
+        last = max((one.returned for one in history.of(Operation)), default=0)
+        begun = (one.at for one in faults if one.state == "injected")
+        undone = (one.at for one in faults if one.state == "undone")
+        fault = min(begun, default=phases.get("fault", 0))
+        return cls(
+            fault,
+            max(undone, default=phases.get("healed", fault)),
+            phases.get("final", last),
+        )
+
+
+def _group(name: str, action: Action, found: Sequence[Operation], times: Times) -> Group:
+    ok = sorted((one.returned - one.called) / 1e6 for one in found if one.outcome is Outcome.OK)
+    return Group(
+        name=name,
+        action=action,
+        operations=len(found),
+        ok=len(ok),
+        failed=sum(one.outcome is Outcome.FAIL for one in found),
+        unknown=sum(one.outcome is Outcome.UNKNOWN for one in found),
+        told_to_retry=sum(one.told_to_retry for one in found),
+        held_back=sum(_is_held_back(one) for one in found),
+        p50=_percentile(ok, 50),
+        p99=_percentile(ok, 99),
+        longest=ok[-1] if ok else None,
+        gap=_gap(found, times, action),
+    )
+
+
+LATE = SECOND // 10
+"""An operation called so much later than it was due was held back by the one before it."""
+
+
+def _is_held_back(one: Operation) -> bool:
+    return one.due is not None and one.called - one.due > LATE
+
+
+def _percentile(ordered: Sequence[float], percent: int) -> float | None:
+    return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] if ordered else None
+
+
+def _gap(found: Iterable[Operation], times: Times, action: Action) -> Gap | None:
+    """Return the longest gap that ends after the fault's beginning; None if nobody tried."""
+    mine = [one for one in found if one.action is action]
+    if not mine:
+        return None
+    answered = sorted(one.returned for one in mine if one.outcome is Outcome.OK)
+    moments = [times.fault, *answered, times.end] if answered else [times.fault, times.end]
+    spans = [Gap(*pair) for pair in pairwise(sorted(moments)) if pair[1] > times.fault]
+    return max(spans, key=lambda one: one.end - one.begin, default=None)
+
+
+def _after(times: Times, moments: Iterable[int]) -> float | None:
+    first = min(moments, default=None)
+    return None if first is None else (first - times.fault) / SECOND
+
+
+def _since(marks: Iterable[Mark], kind: Kind, times: Times) -> Iterator[Mark]:
+    return (one for one in marks if one.kind is kind and one.at >= times.fault)
+
+
+def _detections(marks: Sequence[Mark], times: Times) -> Iterator[int]:
+    """Yield when a balancer or a member noticed that something is gone."""
+    for one in _since(marks, Kind.READY, times):
+        if not one.state.startswith("up"):
+            yield one.at
+    for one in _since(marks, Kind.LEADER, times):
+        if not one.state:
+            yield one.at
+
+
+def _new_leaders(marks: Sequence[Mark], times: Times) -> Iterator[int]:
+    """Yield when somebody first followed another leader than the last one."""
+    known = ""
+    for one in sorted(marks, key=lambda mark: mark.at):
+        if one.kind is Kind.LEADER and one.state and one.state != known:
+            if known and one.at >= times.fault:
+                yield one.at
+            known = one.state
+
+
+def _moves(marks: Sequence[Mark], times: Times) -> Iterator[int]:
+    return (one.at for one in _since(marks, Kind.VIP, times) if one.state == "holds")
+
+
+def _healed(users: Sequence[Operation], times: Times) -> float | None:
+    """Return how long after the undoing the last failure of a client returned; 0 for none."""
+    late = [one.returned for one in users if one.outcome is not Outcome.OK]
+    last = max((one for one in late if one > times.undone), default=times.undone)
+    return (last - times.undone) / SECOND
+
+
+def _acquisitions(marks: Sequence[Mark], times: Times) -> Iterator[Mark]:
+    return (one for one in _since(marks, Kind.LEASE, times) if one.detail == "acquired")
+
+
+def _lease_gaps(marks: Sequence[Mark], times: Times) -> Iterator[tuple[str, float]]:
+    """Yield, for each lease that changed hands, when its next holder had it."""
+    found: dict[str, int] = {}
+    for one in _acquisitions(marks, times):
+        found[one.subject] = min(one.at, found.get(one.subject, one.at))
+    for lease, at in sorted(found.items()):
+        yield lease, (at - times.fault) / SECOND
+
+
+def _lease_overlaps(marks: Sequence[Mark], times: Times) -> Iterator[tuple[str, float]]:
+    """Yield how long an old holder's process went on after the next one had the lease.
+
+    A lease promises nothing better (client-go's leaderelection); it is 0 for one that had ended.
+    """
+    holders = {
+        one.subject: one.state for one in marks if one.kind is Kind.LEASE and one.at < times.fault
+    }
+    for one in _acquisitions(marks, times):
+        old = holders.get(one.subject)
+        ends = [
+            mark.at
+            for mark in _since(marks, Kind.UNIT, times)
+            if mark.subject == old and mark.detail.startswith(one.subject)
+            if mark.state in {"exited", "inactive"}
+        ]
+        if old is not None and old != one.state:
+            yield one.subject, max(0.0, (min(ends, default=times.end) - one.at) / SECOND)
+
+
+def _not_ready(marks: Sequence[Mark], times: Times) -> tuple[str, ...]:
+    found = (one.subject for one in _since(marks, Kind.NODE, times) if one.state != "True")
+    return tuple(sorted(set(found)))
+
+
+def _errors(found: Iterable[Operation]) -> Mapping[str, int]:
+    count: dict[str, int] = defaultdict(int)
+    for one in found:
+        if one.outcome is not Outcome.OK:
+            count[one.error] += 1
+    return dict(sorted(count.items(), key=lambda pair: (-pair[1], pair[0])))

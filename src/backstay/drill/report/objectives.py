@@ -1,0 +1,184 @@
+"""What is asked of a drill, such as `gap<2s,lost=0`, and whether it was met."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+
+from backstay.drill.oracle.lost import CHECK as LOST
+from backstay.drill.oracle.verdict import Judgement, Verdict
+from backstay.drill.report.numbers import Gap, Numbers
+from backstay.errors import UsageError
+
+PART = re.compile(
+    r"(?P<name>[a-z-]+)\s*(?P<relation><=|>=|<|>|=)\s*(?P<bound>\d+(?:\.\d+)?)(?P<unit>ms|s)?$"
+)
+RELATIONS: Mapping[str, Callable[[float, float], bool]] = {
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+    ">=": operator.ge,
+    ">": operator.gt,
+}
+MILLISECONDS = 1000
+
+
+class Answer(StrEnum):
+    """Whether an objective was met; what was not seen was not met either."""
+
+    MET = "met"
+    MISSED = "missed"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """A bound on one of the quantities; times in seconds."""
+
+    name: str
+    relation: str
+    bound: float
+
+    def __str__(self) -> str:
+        """Return it as it is typed."""
+        unit = "s" if QUANTITIES[self.name].is_time else ""
+        return f"{self.name}{self.relation}{self.bound:g}{unit}"
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An objective, what was seen, and the answer."""
+
+    objective: Objective
+    seen: float | None
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """Something that can be bounded: what it is in words, and where it comes from."""
+
+    meaning: str
+    value: Callable[[Numbers, Judgement], float | None]
+    is_time: bool = False
+
+
+def _seconds(gap: Gap | None) -> float | None:
+    return None if gap is None else gap.seconds
+
+
+def _lost(_: Numbers, judgement: Judgement) -> float | None:
+    found = [one for one in judgement.findings if one.check == LOST]
+    if not found or any(one.verdict is Verdict.INCONCLUSIVE for one in found):
+        return None
+    return float(sum(len(one.evidence) for one in found if one.verdict is Verdict.FAIL))
+
+
+def _longest(found: Mapping[str, float]) -> float | None:
+    return max(found.values(), default=None)
+
+
+def _p99(numbers: Numbers) -> float | None:
+    found = (one.p99 for one in numbers.groups if one.name.startswith(("vip", "service")))
+    longest = max((one for one in found if one is not None), default=None)
+    return None if longest is None else longest / MILLISECONDS
+
+
+QUANTITIES: Mapping[str, Quantity] = {
+    "gap": Quantity(
+        "longest time without an acknowledged write at the endpoint",
+        lambda numbers, _: _seconds(numbers.write_gap),
+        is_time=True,
+    ),
+    "read-gap": Quantity(
+        "the same of linearizable reads",
+        lambda numbers, _: _seconds(numbers.read_gap),
+        is_time=True,
+    ),
+    "etcd-gap": Quantity(
+        "the same of writes to etcd itself, by any member",
+        lambda numbers, _: _seconds(numbers.etcd_write_gap),
+        is_time=True,
+    ),
+    "lost": Quantity("acknowledged writes that are not there at the end", _lost),
+    "failed": Quantity(
+        "requests at the endpoint that a caller of client-go would see fail",
+        lambda numbers, _: float(numbers.failed),
+    ),
+    "p99": Quantity(
+        "of the slowest group at the endpoint", lambda numbers, _: _p99(numbers), is_time=True
+    ),
+    "detect": Quantity(
+        "until a balancer or a member noticed", lambda numbers, _: numbers.detected, is_time=True
+    ),
+    "reelect": Quantity(
+        "until etcd had another leader", lambda numbers, _: numbers.reelected, is_time=True
+    ),
+    "elections": Quantity("changes of etcd's leader", lambda numbers, _: float(numbers.elections)),
+    "vip-move": Quantity(
+        "until another machine held the virtual address",
+        lambda numbers, _: numbers.vip_moved,
+        is_time=True,
+    ),
+    "moves": Quantity("moves of the virtual address", lambda numbers, _: float(numbers.vip_moves)),
+    "lease": Quantity(
+        "until the next holder had the lease",
+        lambda numbers, _: _longest(numbers.lease_gaps),
+        is_time=True,
+    ),
+    "notready": Quantity(
+        "nodes that were not Ready at some time", lambda numbers, _: float(len(numbers.not_ready))
+    ),
+    "heal": Quantity(
+        "until the last failure after the fault was undone",
+        lambda numbers, _: numbers.healed,
+        is_time=True,
+    ),
+}
+
+
+def parse_objectives(text: str) -> tuple[Objective, ...]:
+    """Return the objectives that a text with commas asks for; raises UsageError."""
+    return tuple(_objective(part.strip()) for part in text.split(",") if part.strip())
+
+
+def _objective(text: str) -> Objective:
+    found = PART.match(text)
+    if found is None:
+        raise UsageError(
+            f"{text!r} is no objective",
+            why="it is not a name, one of < <= = >= >, and a number with s or ms if it is a time",
+            next_move="for example: --objective 'gap<2s,lost=0'",
+        )
+    name = found["name"]
+    if name not in QUANTITIES:
+        close = get_close_matches(name, QUANTITIES, n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise UsageError(
+            f"nothing is measured as {name!r}",
+            next_move=f"{meant}there are: {', '.join(QUANTITIES)}",
+        )
+    if (found["unit"] is not None) != QUANTITIES[name].is_time:
+        wanted = "a time, with s or ms" if QUANTITIES[name].is_time else "a number without a unit"
+        raise UsageError(f"{text!r} is no objective", why=f"{name} is {wanted}")
+    scale = MILLISECONDS if found["unit"] == "ms" else 1
+    return Objective(name, found["relation"], float(found["bound"]) / scale)
+
+
+def evaluate(
+    objectives: Iterable[Objective], numbers: Numbers, judgement: Judgement
+) -> tuple[Result, ...]:
+    """Say of each objective whether it was met."""
+    return tuple(_result(one, numbers, judgement) for one in objectives)
+
+
+def _result(objective: Objective, numbers: Numbers, judgement: Judgement) -> Result:
+    seen = QUANTITIES[objective.name].value(numbers, judgement)
+    if seen is None:
+        return Result(objective, None, Answer.UNKNOWN)
+    met = RELATIONS[objective.relation](seen, objective.bound)
+    return Result(objective, seen, Answer.MET if met else Answer.MISSED)

@@ -1,0 +1,79 @@
+"""Everything that is watched while clients work: the machines' journals, and the nodes."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+
+from backstay.drill.faults.targets import Roles
+from backstay.drill.history import Kind
+from backstay.drill.journals import Ear, follow
+from backstay.drill.load import etcd
+from backstay.drill.load.access import Access
+from backstay.drill.nodes import NodeWatch
+from backstay.drill.recorder import Recorder
+from backstay.drill.run import Watcher
+from backstay.errors import StepFailedError
+from backstay.fleet.transport import Machine
+from backstay.fleet.world import World
+
+ASK_SECONDS = 10.0
+
+
+def note_roles(roles: Roles, recorder: Recorder) -> None:
+    """Record who is what at the beginning: what changes later is told by the machines."""
+    if roles.etcd_leader:
+        recorder.mark(Kind.LEADER, roles.etcd_leader, roles.etcd_leader)
+    if roles.vip_holder:
+        recorder.mark(Kind.VIP, roles.vip_holder, "holds")
+    for lease, holder in sorted(roles.leases.items()):
+        recorder.mark(Kind.LEASE, lease, holder, "held")
+
+
+async def ears(world: World, recorder: Recorder, access: Access) -> Mapping[str, Ear]:
+    """Return how each machine's journal is understood: its clock, and the members' names."""
+    members, zeros = await asyncio.gather(
+        _members(access),
+        asyncio.gather(*(_zero(machine, recorder) for machine in world.reached.values())),
+    )
+    return {host: Ear(host, zero, members) for host, zero in zip(world.reached, zeros, strict=True)}
+
+
+async def _members(access: Access) -> Mapping[str, str]:
+    """Return the hosts of etcd's members by their ids in hexadecimal, as its log has them."""
+    found = {}
+    for host, address in access.members.items():
+        member = etcd.Etcd(address, access.etcd)
+        status = await etcd.status(member, seconds=ASK_SECONDS)
+        found[f"{status.header.member_id:x}"] = host
+        await member.close()
+    return found
+
+
+async def _zero(machine: Machine, recorder: Recorder) -> int:
+    """Return when the drill began by the machine's clock, right to half a round trip."""
+    before = time.monotonic_ns()
+    done = await machine.run("date +%s%N\n", deadline=ASK_SECONDS)
+    middle = (before + time.monotonic_ns()) // 2
+    text = done.stdout.strip()
+    if not text.isdigit():
+        raise StepFailedError("the machine's clock cannot be read", where=machine.name, why=text)
+    return int(text) - (middle - recorder.zero)
+
+
+def follow_all(
+    world: World, heard: Mapping[str, Ear], access: Access, *, seconds: float
+) -> tuple[Watcher, ...]:
+    """Return the watchers of a drill that lasts at most so many seconds."""
+    journals = tuple(
+        _journal(world.machine(host), ear, seconds=seconds) for host, ear in heard.items()
+    )
+    return (*journals, NodeWatch.on(access).run)
+
+
+def _journal(machine: Machine, ear: Ear, *, seconds: float) -> Watcher:
+    async def watch(recorder: Recorder) -> None:
+        await follow(machine, ear, recorder.record, seconds=seconds)
+
+    return watch
