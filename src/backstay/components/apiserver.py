@@ -171,13 +171,13 @@ def _policy() -> Flags:
 def _leaving(place: Place) -> Flags:
     """Return how it goes away without costing a request, and how clients spread.
 
-    /readyz says no for longer than balancers need to hear it, requests are then told to come
-    back later, and watches are ended rather than cut. With a single apiserver there is nowhere
-    to spread to.
+    /readyz says no for longer than balancers need to hear it; then watches are ended rather than
+    cut, and kept connections are told to go elsewhere by GOAWAY. The other way, answering 429 with
+    Retry-After until all is drained, costs whoever is told so 5 s where this costs 1 s at most
+    (docs/decisions/leaving.md). With a single apiserver there is nowhere to spread to.
     """
     leaving = {
         "shutdown-delay-duration": f"{drain_seconds(place.spec)}s",
-        "shutdown-send-retry-after": "true",
         "shutdown-watch-termination-grace-period": "5s",
     }
     return leaving if len(place.ground.planes) == 1 else {**leaving, "goaway-chance": "0.001"}
