@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
 
 from backstay.drill.history import (
@@ -24,6 +25,8 @@ from backstay.drill.load.store import Result, Store, WatchEndedError
 REOPEN_SECONDS = 0.1
 """Between the end of a watch and the next: informers wait longer, and would see less."""
 
+POSITION_SECONDS = 5.0
+
 
 @dataclass(slots=True)
 class Notebook:
@@ -33,10 +36,11 @@ class Notebook:
     clock: Callable[[], int]
     stop: asyncio.Event
 
-    async def until(self, moment: int) -> None:
-        """Wait for a moment of the clock, or for the end."""
+    async def until(self, moment: int) -> bool:
+        """Wait for a moment of the clock; return whether there is still work to do then."""
         if (wait := (moment - self.clock()) / SECOND) > 0 and not self.stop.is_set():
             await asyncio.sleep(wait)
+        return not self.stop.is_set()
 
 
 @dataclass(slots=True)
@@ -54,19 +58,19 @@ class Working:
         """Operate at each tick until stopped.
 
         A tick that comes while an operation is under way waits for it, and the operation's `due`
-        says since when; of ticks that are missed meanwhile only the last is made up for.
+        says since when; of ticks that are missed meanwhile only the last is made up for. How many
+        were dropped shows in the times between one `due` and the next.
         """
         interval = round(SECOND / self.worker.rate)
         due = notebook.clock() + self.random.randrange(interval)
-        while not notebook.stop.is_set():
-            await notebook.until(due)
-            if notebook.stop.is_set():
-                break
-            notebook.record(await self._operate(notebook.clock, due))
-            due += interval
-            if (late := notebook.clock() - due) > interval:
-                due += late // interval * interval
-        await self.store.close()
+        try:
+            while await notebook.until(due):
+                notebook.record(await self._operate(notebook.clock, due))
+                due += interval
+                if (late := notebook.clock() - due) > interval:
+                    due += late // interval * interval
+        finally:
+            await self.store.close()
 
     async def _operate(self, clock: Callable[[], int], due: int) -> Operation:
         key = self.random.choice(self.keys)
@@ -102,35 +106,33 @@ class Working:
 
 @dataclass(slots=True)
 class Watching:
-    """A watch on all keys of a store, opened again from where it was whenever it ends."""
+    """A watch on all keys of a store, opened again from where it was whenever it ends.
+
+    `after` is the last revision that it knows of, None when it has to ask for one.
+    """
 
     client: Client
     store: Store
-    after: int
     keys: frozenset[str]
+    after: int | None = None
 
     async def run(self, notebook: Notebook) -> None:
-        """Watch until stopped."""
-        watching = asyncio.ensure_future(self._watch(notebook))
-        await notebook.stop.wait()
-        watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
-        await self.store.close()
-
-    async def _watch(self, notebook: Notebook) -> None:
-        while not notebook.stop.is_set():
-            turn = WatchTurn(self.client.name, notebook.clock(), Stream.OPENED, self.after)
-            notebook.record(turn)
-            try:
-                await self._turn(notebook)
-            except WatchEndedError as error:
-                notebook.record(self._ended(error, notebook.clock()))
-                if error.compacted:
-                    self.after = await self.store.position(seconds=5.0)
-            await asyncio.sleep(REOPEN_SECONDS)
+        """Watch until cancelled."""
+        try:
+            while True:
+                try:
+                    await self._turn(notebook)
+                except WatchEndedError as error:
+                    self._end(error, notebook)
+                await asyncio.sleep(REOPEN_SECONDS)
+        finally:
+            await self.store.close()
 
     async def _turn(self, notebook: Notebook) -> None:
-        async for event in self.store.watch(self.after):
+        if self.after is None:
+            self.after = await self.store.position(seconds=POSITION_SECONDS)
+        opened = partial(self._note, notebook, Stream.OPENED)
+        async for event in self.store.watch(self.after, opened=opened):
             self.after = max(self.after, event.modified)
             if event.key and event.key not in self.keys:
                 continue
@@ -146,8 +148,13 @@ class Watching:
                 )
             )
 
-    def _ended(self, error: WatchEndedError, at: int) -> WatchTurn:
+    def _end(self, error: WatchEndedError, notebook: Notebook) -> None:
         turn = Stream.FAILED if error.error else Stream.CLOSED
         if error.compacted:
             turn = Stream.COMPACTED
-        return WatchTurn(self.client.name, at, turn, self.after, error.error)
+        self._note(notebook, turn, error.error)
+        if error.compacted:
+            self.after = None
+
+    def _note(self, notebook: Notebook, turn: Stream, error: str = "") -> None:
+        notebook.record(WatchTurn(self.client.name, notebook.clock(), turn, self.after, error))

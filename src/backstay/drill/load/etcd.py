@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -23,19 +23,42 @@ OPTIONS = (
     ("grpc.enable_retries", 0),
     # A member that comes back is found again within a second.
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # This is also how long a connection may take to be made.
+    ("grpc.max_reconnect_backoff_ms", 500),
+    # This is how long a connection may take to be made.
     ("grpc.min_reconnect_backoff_ms", 1000),
-    ("grpc.max_reconnect_backoff_ms", 1000),
     # Channels to one address would share a connection, and clients are to be independent.
     ("grpc.use_local_subchannel_pool", 1),
+    # A silent connection is asked, then given up, as by the apiserver (storagebackend/factory),
+    # for as long as it is silent.
+    ("grpc.keepalive_time_ms", 30_000),
+    ("grpc.keepalive_timeout_ms", 10_000),
+    ("grpc.http2.max_pings_without_data", 0),
 )
-NOT_SENT = ("failed to connect", "Connection refused", "connections to all backends failing")
+
+NOT_SENT = "failed to connect to all addresses"
+"""What gRPC says when it had no connection to send a request over."""
+
+WORDS = {
+    NOT_SENT: "not connected",
+    "Connection reset": "reset",
+    "Socket closed": "eof",
+    "GOAWAY": "goaway",
+    "ping timeout": "ping timeout",
+    "keepalive": "ping timeout",
+}
+"""Classes of errors by what gRPC says of them; etcd's own words are classes already."""
+
+MOST_CHARACTERS = 60
+
 SURE_FAILURES = {
     grpc.StatusCode.INVALID_ARGUMENT,
     grpc.StatusCode.PERMISSION_DENIED,
     grpc.StatusCode.UNAUTHENTICATED,
     grpc.StatusCode.UNIMPLEMENTED,
 }
+
+REQUIRE_LEADER = (("hasleader", "true"),)
+"""A watch on a member without a leader ends, as the apiserver's do, rather than being silent."""
 
 
 class Message(Protocol):
@@ -74,9 +97,10 @@ class Etcd:
             credentials = grpc.ssl_channel_credentials(
                 own.authority, own.key.reveal(), own.certificate
             )
+            host = f"[{self.address.host}]" if ":" in self.address.host else self.address.host
             name = ("grpc.ssl_target_name_override", self.address.name)
             self.channel = grpc.aio.secure_channel(
-                f"{self.address.host}:{self.address.port}", credentials, (*OPTIONS, name)
+                f"{host}:{self.address.port}", credentials, (*OPTIONS, name)
             )
         return self.channel
 
@@ -123,13 +147,23 @@ class Registers:
         return Result(Outcome.OK, found.value.decode(), reply.header.revision, found.mod_revision)
 
     async def position(self, *, seconds: float) -> int:
-        """Return the store's revision."""
+        """Return the store's revision; raises WatchEndedError."""
+        try:
+            return await self._revision(seconds=seconds)
+        except grpc.RpcError as error:
+            raise WatchEndedError(_said(error)) from error
+
+    async def _revision(self, *, seconds: float) -> int:
         request = pb.RangeRequest(key=self._key(""))
         reply = await self.etcd.ask("KV/Range", request, pb.RangeResponse, seconds=seconds)
         return int(reply.header.revision)
 
     async def all(self, *, seconds: float) -> Mapping[str, tuple[str, int]]:
-        """Return value and revision of every register as this very member has them, by key."""
+        """Return value and revision of every register as this very member has them, by key.
+
+        A linearizable read comes first: the member then has all that was acknowledged before.
+        """
+        await self._revision(seconds=seconds)
         start = self.prefix.encode()
         request = pb.RangeRequest(key=start, range_end=prefix_end(start), serializable=True)
         reply = await self.etcd.ask("KV/Range", request, pb.RangeResponse, seconds=seconds)
@@ -138,7 +172,7 @@ class Registers:
             for one in reply.kvs
         }
 
-    async def watch(self, after: int) -> AsyncIterator[Event]:
+    async def watch(self, after: int, *, opened: Callable[[], None]) -> AsyncIterator[Event]:
         """Yield what happens after a revision, until WatchEndedError."""
         start = self.prefix.encode()
         create = pb.WatchCreateRequest(
@@ -152,11 +186,11 @@ class Registers:
             "/etcdserverpb.Watch/Watch",
             request_serializer=pb.WatchRequest.SerializeToString,
             response_deserializer=pb.WatchResponse.FromString,
-        )()
+        )(metadata=REQUIRE_LEADER)
         try:
             await call.write(pb.WatchRequest(create_request=create))
             async for reply in call:
-                for event in self._events(reply):
+                for event in self._events(reply, opened):
                     yield event
         except grpc.RpcError as error:
             raise WatchEndedError(_said(error)) from error
@@ -166,17 +200,20 @@ class Registers:
             call.cancel()
         raise WatchEndedError("")
 
-    def _events(self, reply: Any) -> list[Event]:  # noqa: ANN401  # a WatchResponse
-        if reply.canceled or reply.compact_revision:
-            raise WatchEndedError(reply.cancel_reason, compacted=bool(reply.compact_revision))
+    def _events(self, reply: Any, opened: Callable[[], None]) -> list[Event]:  # noqa: ANN401  # a WatchResponse
+        if reply.canceled:
+            why = reply.cancel_reason or "canceled"
+            raise WatchEndedError(why, compacted=bool(reply.compact_revision))
+        if reply.created:
+            opened()
+            return []
         self.last_batch += 1
         batch = self.last_batch
         if reply.fragment:
             # The rest of this response follows: it is the same batch.
             self.last_batch -= 1
         if not reply.events:
-            revision = reply.header.revision
-            return [] if reply.created else [Event(Change.BOOKMARK, revision, batch=batch)]
+            return [Event(Change.BOOKMARK, reply.header.revision, batch=batch)]
         return [self._event(one, batch) for one in reply.events]
 
     def _event(self, found: Any, batch: int) -> Event:  # noqa: ANN401  # an Event of protobuf
@@ -197,9 +234,7 @@ class Registers:
 
 def _failed(error: grpc.RpcError, value: str | None) -> Result:
     """Return what a failed call means: certainly nothing only if it never left, or was refused."""
-    code, said = error.code(), str(error.details())
-    not_sent = code is grpc.StatusCode.UNAVAILABLE and any(one in said for one in NOT_SENT)
-    sure = not_sent or code in SURE_FAILURES
+    sure = NOT_SENT in str(error.details()) or error.code() in SURE_FAILURES
     return Result(Outcome.FAIL if sure else Outcome.UNKNOWN, value, error=_said(error))
 
 
@@ -207,8 +242,9 @@ def _said(error: grpc.RpcError) -> str:
     code = error.code()
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return "timeout"
-    words = str(error.details()).removeprefix("etcdserver: ")
-    return f"{code.name.lower()}: {words[:80]}"
+    said = str(error.details())
+    known = (word for text, word in WORDS.items() if text in said)
+    return next(known, said.removeprefix("etcdserver: ")[:MOST_CHARACTERS])
 
 
 async def remove_registers(etcd: Etcd, run: str, *, seconds: float) -> None:
@@ -226,8 +262,11 @@ async def status(etcd: Etcd, *, seconds: float) -> pb.StatusResponse:
     return found
 
 
-async def hash_at(etcd: Etcd, revision: int, *, seconds: float) -> int:
-    """Return the hash of a member's whole store at a revision."""
+async def hash_at(etcd: Etcd, revision: int, *, seconds: float) -> tuple[int, int]:
+    """Return the hash of a member's whole store at a revision, and since which it is kept.
+
+    Hashes are comparable only if both revisions are the same.
+    """
     request = pb.HashKVRequest(revision=revision)
     found = await etcd.ask("Maintenance/HashKV", request, pb.HashKVResponse, seconds=seconds)
-    return int(found.hash)
+    return int(found.hash), int(found.compact_revision)

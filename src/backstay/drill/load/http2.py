@@ -1,9 +1,17 @@
-"""One HTTP/2 connection that says exactly what happened to each request.
+"""One HTTP/2 connection that says exactly what is certain of a request without an answer.
 
 The rules are those of Go's transport, which carries client-go (golang.org/x/net/http2,
-transport.go): a GOAWAY lets the streams that it counts as accepted go on, and those above its
-last stream were certainly not processed; so were streams refused with REFUSED_STREAM. A
-connection that ends with an answer outstanding leaves its request unknown.
+transport.go and transport_common.go):
+
+- A GOAWAY takes no more requests. Streams up to its last one go on to their answers; those above
+  it were certainly not processed, and are sent again on a new connection. The very first stream
+  of a connection is not sent again when the GOAWAY carries an error: another connection would most
+  likely end the same (setGoAway).
+- REFUSED_STREAM says the same of one stream (canRetryError). Nothing else is sent again.
+- A connection that ends leaves its requests unknown, after a GOAWAY too (cleanup).
+- A request that takes too long is reset and its connection is kept (cleanupWriteRequest). What
+  notices that a connection is dead is a PING after 30 s without a frame, and 15 s without its
+  answer (healthCheck; apimachinery, util/net/http.go). `kube` sends requests again, not this.
 
 h2 itself ends a connection at the first GOAWAY, streams in flight and all, so that GOAWAY frames
 are taken out of its input here.
@@ -14,9 +22,8 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import Enum, StrEnum
 
 from h2 import errors, events, exceptions
 from h2.config import H2Configuration
@@ -25,27 +32,91 @@ from h2.settings import SettingCodes, Settings
 
 FRAME_HEADER = 9
 GOAWAY = 7
+FIRST_STREAM = 1
 STREAM_BITS = 0x7FFF_FFFF
 WINDOW = 16 * 1024 * 1024
 """Bytes that a server may send before we say go on; Go's transport allows as much and more."""
 
+FAREWELL_SECONDS = 1.0
+"""How long the other end has to say that it too has closed."""
+
+CONFIGURATION = H2Configuration(
+    client_side=True,
+    header_encoding="utf-8",
+    # Our own headers are right, and checking them costs more than sending them.
+    validate_outbound_headers=False,
+    normalize_outbound_headers=False,
+)
+
 Headers = Sequence[tuple[str, str]]
 
 
-class Processed(Enum):
-    """Whether the server may have done what a failed request asked for."""
+class Fate(Enum):
+    """What is certain of a request without an answer."""
 
-    NO = "no"
-    MAYBE = "maybe"
+    UNSENT = "unsent"
+    UNPROCESSED = "unprocessed"
+    """The server says that it did nothing with it: it may be sent again elsewhere."""
+    UNKNOWN = "unknown"
+
+
+class Failure(StrEnum):
+    """Why a request has no answer."""
+
+    REFUSED = "refused"
+    UNREACHABLE = "unreachable"
+    CONNECT_TIMEOUT = "connect timeout"
+    CONNECT_RESET = "connect reset"
+    TLS = "tls"
+    TOO_MANY_STREAMS = "too many streams"
+    FIRST_GOAWAY = "goaway with an error"
+    GOAWAY = "goaway"
+    REFUSED_STREAM = "refused stream"
+    STREAM_RESET = "stream reset"
+    RESET = "reset"
+    EOF = "eof"
+    PROTOCOL = "protocol"
+    PING_TIMEOUT = "ping timeout"
+    TIMEOUT = "timeout"
+    CLOSED = "closed"
+
+
+FATES: Mapping[Failure, Fate] = {
+    **dict.fromkeys(Failure, Fate.UNKNOWN),
+    Failure.REFUSED: Fate.UNSENT,
+    Failure.UNREACHABLE: Fate.UNSENT,
+    Failure.CONNECT_TIMEOUT: Fate.UNSENT,
+    Failure.CONNECT_RESET: Fate.UNSENT,
+    Failure.TLS: Fate.UNSENT,
+    Failure.TOO_MANY_STREAMS: Fate.UNSENT,
+    Failure.FIRST_GOAWAY: Fate.UNSENT,
+    Failure.GOAWAY: Fate.UNPROCESSED,
+    Failure.REFUSED_STREAM: Fate.UNPROCESSED,
+}
 
 
 class RequestError(Exception):
-    """A request without an answer; `error` is its class in a word, such as `reset` or `goaway`."""
+    """A request has no answer, and what that means for what it asked."""
 
-    def __init__(self, error: str, processed: Processed) -> None:
-        super().__init__(error)
-        self.error = error
-        self.processed = processed
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure)
+        self.failure = failure
+
+    @property
+    def fate(self) -> Fate:
+        """What is certain of the request."""
+        return FATES[self.failure]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """When a silent connection is asked whether it lives, and how long it has to say so."""
+
+    idle_seconds: float = 30.0
+    answer_seconds: float = 15.0
+
+
+CLIENT_GO = Health()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,48 +132,51 @@ class Response:
 class Stream:
     """One request under way: what has arrived of its answer, and what ended it."""
 
+    number: int
     status: int = 0
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     chunks: list[bytes] = field(default_factory=list)
     ended: bool = False
-    error: RequestError | None = None
+    failure: Failure | None = None
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def fail(self, error: RequestError) -> None:
-        """End it with an error, unless it has ended."""
-        if not self.ended:
-            self.error, self.ended = error, True
-            self.changed.set()
+    def end(self, failure: Failure | None = None) -> None:
+        """End it, well or badly."""
+        self.ended, self.failure = True, failure
+        self.changed.set()
 
-    async def wait(self) -> None:
-        """Wait until something more has arrived; raises what ended it badly."""
+    async def change(self) -> None:
+        """Wait until something more has arrived, or until it ends."""
         await self.changed.wait()
         self.changed.clear()
-        if self.error is not None and not self.chunks:
-            raise self.error
 
     def response(self) -> Response:
-        """Return the answer so far."""
+        """Return the whole answer; raises RequestError if it ended badly."""
+        if self.failure is not None:
+            raise RequestError(self.failure)
         return Response(self.status, self.headers, b"".join(self.chunks))
 
 
 class Connection(asyncio.Protocol):
     """A connection that takes requests while `usable`; it never opens another by itself."""
 
-    def __init__(self) -> None:
-        self.http = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
-        self.transport: asyncio.Transport | None = None
+    def __init__(self, health: Health = CLIENT_GO) -> None:
+        self.http = H2Connection(CONFIGURATION)
+        self.health = health
         self.streams: dict[int, Stream] = {}
         self.buffer = bytearray()
         self.usable = False
-        self.ended = asyncio.Event()
-        self.pinged: asyncio.Future[None] | None = None
+        self.heard = 0.0
+        self.transport: asyncio.Transport
+        self.loop: asyncio.AbstractEventLoop
+        self.timer: asyncio.TimerHandle
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Say hello, and that much may be sent to us."""
         if not isinstance(transport, asyncio.Transport):
             raise TypeError(transport)
         self.transport = transport
+        self.loop = asyncio.get_running_loop()
         # Settings that are changed later count only once acknowledged, and are not sent at first.
         self.http.local_settings = Settings(
             client=True,
@@ -114,30 +188,54 @@ class Connection(asyncio.Protocol):
         self.http.initiate_connection()
         self.http.increment_flow_control_window(WINDOW)
         self.usable = True
+        self._listen()
         self._flush()
+
+    def eof_received(self) -> None:
+        """Take no more requests: those under way end when the connection does."""
+        self.usable = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Leave every request that is under way unknown."""
-        self.lose("reset" if isinstance(exc, ConnectionResetError) else "eof")
+        self.timer.cancel()
+        self._fail(Failure.EOF if exc is None else Failure.RESET)
 
-    def lose(self, error: str) -> None:
-        """End with all that is under way, for a reason in a word."""
+    def lose(self, failure: Failure) -> None:
+        """Give up the connection with all that is under way."""
+        self._fail(failure)
+        self.transport.abort()
+
+    def _fail(self, failure: Failure) -> None:
         self.usable = False
-        self.ended.set()
         for stream in self.streams.values():
-            stream.fail(RequestError(error, Processed.MAYBE))
+            stream.end(failure)
         self.streams.clear()
-        if self.transport is not None:
-            self.transport.abort()
+
+    def _listen(self) -> None:
+        self.heard = self.loop.time()
+        self.timer = self.loop.call_later(self.health.idle_seconds, self._ask)
+
+    def _ask(self) -> None:
+        """Ask a connection that has been silent for long whether it lives."""
+        silent = self.loop.time() - self.heard
+        if silent < self.health.idle_seconds:
+            self.timer = self.loop.call_later(self.health.idle_seconds - silent, self._ask)
+            return
+        self.http.ping(b"backstay")
+        self._flush()
+        self.timer = self.loop.call_later(
+            self.health.answer_seconds, self.lose, Failure.PING_TIMEOUT
+        )
 
     def data_received(self, data: bytes) -> None:
         """Take what arrived."""
+        self.heard = self.loop.time()
         self.buffer += data
         try:
             for event in self.http.receive_data(self._without_goaway()):
                 self._take(event)
         except exceptions.ProtocolError:
-            self.lose("protocol")
+            self.lose(Failure.PROTOCOL)
             return
         self._flush()
 
@@ -149,24 +247,26 @@ class Connection(asyncio.Protocol):
             end = start + FRAME_HEADER + length
             if end > len(self.buffer):
                 break
-            if self.buffer[start + 3] == GOAWAY:
-                last = int.from_bytes(self.buffer[start + 9 : start + 13], "big")
-                self._go_away(last & STREAM_BITS)
+            frame = bytes(self.buffer[start:end])
+            if frame[3] == GOAWAY:
+                last, code = frame[FRAME_HEADER : FRAME_HEADER + 4], frame[FRAME_HEADER + 4 :][:4]
+                self._go_away(int.from_bytes(last, "big") & STREAM_BITS, failed=any(code))
             else:
-                frames.append(bytes(self.buffer[start:end]))
+                frames.append(frame)
             start = end
         del self.buffer[:start]
         return b"".join(frames)
 
-    def _go_away(self, last: int) -> None:
+    def _go_away(self, last: int, *, failed: bool) -> None:
         self.usable = False
         for number in [one for one in self.streams if one > last]:
-            self.streams.pop(number).fail(RequestError("goaway", Processed.NO))
+            first = failed and number == FIRST_STREAM
+            self.streams.pop(number).end(Failure.FIRST_GOAWAY if first else Failure.GOAWAY)
         self._leave()
 
     def _leave(self) -> None:
         """Close what takes no more requests once the last is answered: a server waits for that."""
-        if not self.usable and not self.streams and self.transport is not None:
+        if not self.usable and not self.streams:
             self.transport.close()
 
     def _take(self, event: events.Event) -> None:
@@ -181,104 +281,106 @@ class Connection(asyncio.Protocol):
                     stream.chunks.append(event.data)
                     stream.changed.set()
             case events.StreamEnded(stream_id=number) if stream := self.streams.pop(number, None):
-                stream.ended = True
-                stream.changed.set()
+                stream.end()
             case events.StreamReset(stream_id=number) if stream := self.streams.pop(number, None):
-                stream.fail(_refusal(event.error_code))
-            case events.PingAckReceived() if self.pinged is not None:
-                self.pinged.set_result(None)
-                self.pinged = None
+                refused = event.error_code == errors.ErrorCodes.REFUSED_STREAM
+                stream.end(Failure.REFUSED_STREAM if refused else Failure.STREAM_RESET)
+            case events.PingAckReceived():
+                self.timer.cancel()
+                self._listen()
             case _:
                 pass
 
     def _flush(self) -> None:
-        if self.transport is not None and (data := self.http.data_to_send()):
+        if data := self.http.data_to_send():
             self.transport.write(data)
 
-    @asynccontextmanager
-    async def opened(self, headers: Headers, body: bytes = b"") -> AsyncIterator[Stream]:
-        """Send a request and give its stream, which is reset if it has not ended at the end.
-
-        Raises RequestError (certainly not processed) on a connection that takes no more.
-        """
+    def send(self, headers: Headers, body: bytes = b"") -> Stream:
+        """Send a request and return its stream, which is to be given to `leave` in the end."""
         if not self.usable:
-            raise RequestError("goaway", Processed.NO)
+            raise RequestError(Failure.GOAWAY)
+        number = self.http.get_next_available_stream_id()
         try:
-            number = self.http.get_next_available_stream_id()
             self.http.send_headers(number, headers, end_stream=not body)
-            if body:
-                self.http.send_data(number, body, end_stream=True)
         except exceptions.ProtocolError as error:
-            raise RequestError("too many streams", Processed.NO) from error
-        stream = self.streams[number] = Stream()
+            raise RequestError(Failure.TOO_MANY_STREAMS) from error
+        if body:
+            self.http.send_data(number, body, end_stream=True)
+        stream = self.streams[number] = Stream(number)
         self._flush()
+        return stream
+
+    def leave(self, stream: Stream) -> None:
+        """Have done with a stream: it is reset if it has not ended."""
+        if self.streams.pop(stream.number, None) is not None:
+            self.http.reset_stream(stream.number, errors.ErrorCodes.CANCEL)
+            self._flush()
+        self._leave()
+
+    async def request(self, headers: Headers, body: bytes = b"", *, deadline: float) -> Response:
+        """Return the whole answer to a request; `deadline` is a time of the loop's clock."""
+        stream = self.send(headers, body)
         try:
-            yield stream
+            async with asyncio.timeout_at(deadline):
+                while not stream.ended:
+                    await stream.change()
+        except TimeoutError as error:
+            raise RequestError(Failure.TIMEOUT) from error
         finally:
-            if self.streams.pop(number, None) is not None and self.transport is not None:
-                self.http.reset_stream(number, errors.ErrorCodes.CANCEL)
-                self._flush()
-            self._leave()
+            self.leave(stream)
+        return stream.response()
 
-    async def request(self, headers: Headers, body: bytes = b"", *, seconds: float) -> Response:
-        """Return the whole answer to a request; RequestError `timeout` after so long."""
-        async with self.opened(headers, body) as stream:
-            try:
-                async with asyncio.timeout(seconds):
-                    while not stream.ended:
-                        await stream.changed.wait()
-                        stream.changed.clear()
-            except TimeoutError as error:
-                raise RequestError("timeout", Processed.MAYBE) from error
-            if stream.error is not None:
-                raise stream.error
-            return stream.response()
-
-    async def ping(self, *, seconds: float) -> None:
-        """Ask whether the other end lives; a connection without an answer is lost."""
-        if self.transport is None or self.transport.is_closing():
-            return
-        self.pinged = asyncio.get_running_loop().create_future()
-        self.http.ping(b"backstay")
-        self._flush()
-        try:
-            async with asyncio.timeout(seconds):
-                await self.pinged
-        except TimeoutError:
-            self.lose("ping timeout")
+    async def lines(self, stream: Stream) -> AsyncIterator[bytes]:
+        """Yield the lines of an answer as they come, to its end; raises RequestError."""
+        rest = b""
+        while not stream.ended or stream.chunks:
+            while stream.chunks:
+                *whole, rest = (rest + stream.chunks.pop(0)).split(b"\n")
+                for line in whole:
+                    yield line
+            if not stream.ended:
+                await stream.change()
+        if stream.failure is not None:
+            raise RequestError(stream.failure)
 
     def close(self) -> None:
         """Close, whatever is under way."""
-        self.usable = False
-        if self.transport is not None:
-            self.transport.abort()
-
-
-def _refusal(code: object) -> RequestError:
-    if code == errors.ErrorCodes.REFUSED_STREAM:
-        return RequestError("refused stream", Processed.NO)
-    return RequestError("stream reset", Processed.MAYBE)
+        self._fail(Failure.CLOSED)
+        self.transport.close()
 
 
 async def connect(
-    host: str, port: int, *, context: ssl.SSLContext, name: str, seconds: float
+    host: str,
+    port: int,
+    *,
+    context: ssl.SSLContext,
+    name: str,
+    deadline: float,
+    health: Health = CLIENT_GO,
 ) -> Connection:
-    """Open a connection whose certificate is valid for `name`.
+    """Open a connection whose certificate is valid for `name`, until a time of the loop's clock.
 
-    Raises RequestError, certainly not processed: `refused`, `connect timeout`, `tls` and so on.
+    Raises RequestError, with nothing sent.
     """
     loop = asyncio.get_running_loop()
     try:
-        async with asyncio.timeout(seconds):
+        async with asyncio.timeout_at(deadline):
             _, made = await loop.create_connection(
-                Connection, host, port, ssl=context, server_hostname=name
+                lambda: Connection(health),
+                host,
+                port,
+                ssl=context,
+                server_hostname=name,
+                ssl_shutdown_timeout=FAREWELL_SECONDS,
             )
     except TimeoutError as error:
-        raise RequestError("connect timeout", Processed.NO) from error
+        raise RequestError(Failure.CONNECT_TIMEOUT) from error
     except ConnectionRefusedError as error:
-        raise RequestError("refused", Processed.NO) from error
+        raise RequestError(Failure.REFUSED) from error
     except ssl.SSLError as error:
-        raise RequestError("tls", Processed.NO) from error
+        raise RequestError(Failure.TLS) from error
+    except ConnectionError as error:
+        raise RequestError(Failure.CONNECT_RESET) from error
     except OSError as error:
-        raise RequestError("connect reset", Processed.NO) from error
+        raise RequestError(Failure.UNREACHABLE) from error
     return made

@@ -1,8 +1,15 @@
 """Registers in the Kubernetes API: config maps, read and written as client-go would.
 
-What client-go does by itself is done here too, and counted: it waits and tries again after 429,
-and after 5xx with Retry-After (rest/with_retry.go), and its transport tries again what a GOAWAY
-or REFUSED_STREAM says was not processed. Everything else is the caller's to see.
+What client-go does by itself is done here too, and counted: its transport sends a request again
+that a GOAWAY or REFUSED_STREAM says was not processed (six times, the first at once, later ones
+after 1, 2, 4 … seconds, x/net/http2 roundTripViaPool), and it waits and tries again after a
+Retry-After (rest/with_retry.go). A time-out is for one attempt with its connection, as of
+rest.Config.
+
+Two of its rules are left out, so that drills count what users could feel. It retries any 5xx with
+Retry-After, which the API sends when etcd does not answer an update too: then nobody knows whether
+it happened, and a write that is done twice is no register. And it retries reads whose connection
+broke.
 """
 
 from __future__ import annotations
@@ -10,8 +17,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,8 +26,8 @@ from backstay.drill.history import Change, Outcome
 from backstay.drill.load.access import Address
 from backstay.drill.load.http2 import (
     Connection,
+    Fate,
     Headers,
-    Processed,
     RequestError,
     Response,
     connect,
@@ -30,33 +37,36 @@ from backstay.drill.load.store import Event, Result, WatchEndedError
 NAMESPACE = "backstay-drill-"
 """With the drill's own name behind: another may still be on its way out."""
 
+NAMESPACES = "/api/v1/namespaces"
 PREFIX = "register-"
 LABEL = "backstay.io/drill"
 
 MOST_RETRIES = 10
-"""client-go's own bound (rest/request.go, maxRetries)."""
+"""client-go's own bound on answers to come back later (rest/request.go, maxRetries)."""
+
+MOST_SENT_AGAIN = 6
+"""Go's own bound on requests that were not processed."""
 
 TOO_MANY_REQUESTS = 429
+UNAVAILABLE = 503
 SERVER_ERROR = 500
 GONE = 410
-NOT_FOUND = 404
 FIRST_FAILURE = 300
 
-PING_AFTER_SECONDS = 30.0
-PING_SECONDS = 15.0
-"""A silent connection is asked, then given up, as by client-go (apimachinery util/net/http.go)."""
+AT_ONCE = 16
+"""Registers that are made at a time."""
 
 MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
 
 
 class KubeError(Exception):
-    """An exchange with the API failed; `told_to_retry` counts the answers to come back later."""
+    """The API did not do what it was asked; `told_to_retry` counts the answers to come back."""
 
-    def __init__(self, error: str, processed: Processed, told_to_retry: int = 0) -> None:
+    def __init__(self, error: str, fate: Fate = Fate.UNKNOWN, told_to_retry: int = 0) -> None:
         super().__init__(error)
         self.error = error
-        self.processed = processed
+        self.fate = fate
         self.told_to_retry = told_to_retry
 
 
@@ -72,23 +82,36 @@ class Api:
         self, method: str, path: str, body: bytes = b"", *, kind: str = JSON, seconds: float
     ) -> tuple[Response, int]:
         """Return the answer, and how often we were told to come back; raises KubeError."""
-        told = 0
+        headers = self._headers(method, path, kind if body else "")
+        told = retries = 0
         while True:
-            try:
-                connection = await self._connected(seconds)
-                headers = self._headers(method, path, kind if body else "")
-                response = await connection.request(headers, body, seconds=seconds)
-            except RequestError as error:
-                if error.error not in {"goaway", "refused stream"} or told == MOST_RETRIES:
-                    raise KubeError(error.error, error.processed, told) from error
-                told += 1
-                continue
-            if (wait := retry_after(response)) is None or told == MOST_RETRIES:
+            response, told = await self._attempt(headers, body, seconds, told)
+            wait = retry_after(response)
+            if wait is None or retries == MOST_RETRIES:
                 return response, told
-            told += 1
+            told, retries = told + 1, retries + 1
             await asyncio.sleep(wait)
 
-    async def _connected(self, seconds: float) -> Connection:
+    async def _attempt(
+        self, headers: Headers, body: bytes, seconds: float, told: int
+    ) -> tuple[Response, int]:
+        """Return the first answer; a request is sent again only if it was not processed."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + seconds
+        again = 0
+        while True:
+            try:
+                connection = await self._connected(deadline)
+                return await connection.request(headers, body, deadline=deadline), told + again
+            except RequestError as error:
+                wait = 2.0 ** (again - 1) if again else 0.0
+                late = loop.time() + wait > deadline or again == MOST_SENT_AGAIN
+                if error.fate is not Fate.UNPROCESSED or late:
+                    raise KubeError(error.failure, error.fate, told + again) from error
+            again += 1
+            await asyncio.sleep(wait)
+
+    async def _connected(self, deadline: float) -> Connection:
         if self.connection is None or not self.connection.usable:
             # The old one, if any, ends by itself when its last stream does.
             self.connection = await connect(
@@ -96,7 +119,7 @@ class Api:
                 self.address.port,
                 context=self.context,
                 name=self.address.name,
-                seconds=seconds,
+                deadline=deadline,
             )
         return self.connection
 
@@ -112,37 +135,31 @@ class Api:
             *body,
         ]
 
-    async def lines(self, path: str, *, seconds: float) -> AsyncIterator[bytes]:
-        """Yield the lines of an answer that does not end, over a connection of its own.
+    async def lines(
+        self, path: str, *, seconds: float, opened: Callable[[], None] = lambda: None
+    ) -> AsyncGenerator[bytes, None]:
+        """Yield the lines of an answer that does not end; `opened` is told when it begins.
 
-        Raises WatchEndedError at its end; the connection is asked for life as client-go does.
+        Raises WatchEndedError at its end. `seconds` bounds the connecting: how long an answer may
+        be silent is for the connection's PING to say.
         """
-        connection = await self._fresh(seconds)
-        pinging = asyncio.ensure_future(_keep_asking(connection))
         try:
-            async with connection.opened(self._headers("GET", path, "")) as stream:
-                buffer = b""
-                while True:
-                    while stream.chunks:
-                        *whole, buffer = (buffer + stream.chunks.pop(0)).split(b"\n")
-                        for line in whole:
-                            yield line
-                    if stream.ended:
-                        raise _ending(stream.status, stream.error, buffer)
-                    await stream.changed.wait()
-                    stream.changed.clear()
+            connection = await self._connected(asyncio.get_running_loop().time() + seconds)
+            stream = connection.send(self._headers("GET", path, ""))
+            try:
+                while not stream.status and not stream.ended:
+                    await stream.change()
+                if stream.status >= FIRST_FAILURE:
+                    raise _refused(stream.status)
+                if stream.status:
+                    opened()
+                async for line in connection.lines(stream):
+                    yield line
+            finally:
+                connection.leave(stream)
         except RequestError as error:
-            raise WatchEndedError(error.error) from error
-        finally:
-            pinging.cancel()
-            connection.close()
-
-    async def _fresh(self, seconds: float) -> Connection:
-        try:
-            self.connection = None
-            return await self._connected(seconds)
-        except RequestError as error:
-            raise WatchEndedError(error.error) from error
+            raise WatchEndedError(error.failure) from error
+        raise WatchEndedError("")
 
     async def close(self) -> None:
         """Close the connection; the next request opens another."""
@@ -151,27 +168,16 @@ class Api:
             self.connection = None
 
 
-def _ending(status: int, error: RequestError | None, body: bytes) -> WatchEndedError:
-    if error is not None:
-        return WatchEndedError(error.error)
-    if status >= FIRST_FAILURE:
-        return WatchEndedError(f"http {status}", compacted=status == GONE)
-    del body
-    return WatchEndedError("")
-
-
-async def _keep_asking(connection: Connection) -> None:
-    while not connection.ended.is_set():
-        with suppress(TimeoutError):
-            await asyncio.wait_for(connection.ended.wait(), PING_AFTER_SECONDS)
-        await connection.ping(seconds=PING_SECONDS)
+def _refused(status: int) -> WatchEndedError:
+    return WatchEndedError(f"http {status}", compacted=status == GONE)
 
 
 def retry_after(response: Response) -> float | None:
     """Return how many seconds the server says to wait before trying again; None if it does not."""
-    overloaded = response.status == TOO_MANY_REQUESTS or response.status >= SERVER_ERROR
+    if response.status not in {TOO_MANY_REQUESTS, UNAVAILABLE}:
+        return None
     said = response.headers.get("retry-after", "")
-    return float(said) if overloaded and said.isdigit() else None
+    return float(said) if said.isdecimal() else None
 
 
 @dataclass(slots=True)
@@ -194,49 +200,46 @@ class Registers:
     async def _one(
         self, method: str, key: str, body: bytes, *, written: str | None, seconds: float
     ) -> Result:
+        path = f"{collection(self.run)}/{PREFIX}{key}"
         try:
             response, told = await self.api.ask(
-                method,
-                f"{collection(self.run)}/{PREFIX}{key}",
-                body,
-                kind=MERGE_PATCH,
-                seconds=seconds,
+                method, path, body, kind=MERGE_PATCH, seconds=seconds
             )
         except KubeError as error:
-            failed = error.processed is Processed.NO
-            outcome = Outcome.FAIL if failed else Outcome.UNKNOWN
+            unknown = error.fate is Fate.UNKNOWN
+            outcome = Outcome.UNKNOWN if unknown else Outcome.FAIL
             return Result(outcome, written, error=error.error, told_to_retry=error.told_to_retry)
         if response.status >= FIRST_FAILURE:
-            unknown = response.status >= SERVER_ERROR
-            outcome = Outcome.UNKNOWN if unknown else Outcome.FAIL
+            unsure = response.status >= SERVER_ERROR
+            outcome = Outcome.UNKNOWN if unsure else Outcome.FAIL
             said = f"http {response.status}"
             return Result(outcome, written, error=said, told_to_retry=told)
         found, modified = _register(json.loads(response.body))
         return Result(Outcome.OK, written or found, None, modified, told_to_retry=told)
 
     async def position(self, *, seconds: float) -> int:
-        """Return the collection's resourceVersion."""
-        response, _ = await self.api.ask("GET", f"{collection(self.run)}?limit=1", seconds=seconds)
-        if response.status >= FIRST_FAILURE:
-            raise KubeError(f"http {response.status}", Processed.NO)
-        return int(json.loads(response.body)["metadata"]["resourceVersion"])
+        """Return the collection's resourceVersion; raises WatchEndedError."""
+        try:
+            found = await _good(self.api, "GET", f"{collection(self.run)}?limit=1", b"", seconds)
+        except KubeError as error:
+            raise WatchEndedError(error.error) from error
+        return int(found["metadata"]["resourceVersion"])
 
     async def all(self, *, seconds: float) -> Mapping[str, tuple[str | None, int]]:
-        """Return value and resourceVersion of every register, by key."""
-        response, _ = await self.api.ask("GET", collection(self.run), seconds=seconds)
-        if response.status >= FIRST_FAILURE:
-            raise KubeError(f"http {response.status}", Processed.NO)
-        return {_key(one): _register(one) for one in json.loads(response.body)["items"]}
+        """Return value and resourceVersion of every register, by key; raises KubeError."""
+        found = await _good(self.api, "GET", collection(self.run), b"", seconds)
+        return {_key(one): _register(one) for one in found["items"]}
 
-    async def watch(self, after: int) -> AsyncIterator[Event]:
+    async def watch(self, after: int, *, opened: Callable[[], None]) -> AsyncIterator[Event]:
         """Yield what happens after a resourceVersion, until WatchEndedError."""
         options = f"watch=1&allowWatchBookmarks=true&resourceVersion={after}"
         path = f"{collection(self.run)}?{options}"
-        async for line in self.api.lines(path, seconds=5.0):
-            self.last_batch += 1
-            event = _event(json.loads(line), self.last_batch)
-            if event is not None:
-                yield event
+        async with aclosing(self.api.lines(path, seconds=5.0, opened=opened)) as lines:
+            async for line in lines:
+                self.last_batch += 1
+                event = _event(json.loads(line), self.last_batch)
+                if event is not None:
+                    yield event
 
     async def close(self) -> None:
         """Close the connection; the next operation opens another."""
@@ -245,7 +248,7 @@ class Registers:
 
 def collection(run: str) -> str:
     """Return the path of all registers of a drill."""
-    return f"/api/v1/namespaces/{NAMESPACE}{run}/configmaps"
+    return f"{NAMESPACES}/{NAMESPACE}{run}/configmaps"
 
 
 def _key(found: Mapping[str, Any]) -> str:
@@ -260,8 +263,7 @@ def _register(found: Mapping[str, Any]) -> tuple[str | None, int]:
 def _event(found: Mapping[str, Any], batch: int) -> Event | None:
     kind, thing = found["type"], found["object"]
     if kind == "ERROR":
-        code = int(thing.get("code", 0))
-        raise WatchEndedError(f"http {code}", compacted=code == GONE)
+        raise _refused(int(thing.get("code", 0)))
     modified = int(thing["metadata"]["resourceVersion"])
     if kind == "BOOKMARK":
         return Event(Change.BOOKMARK, modified, batch=batch)
@@ -272,22 +274,26 @@ def _event(found: Mapping[str, Any], batch: int) -> Event | None:
 
 
 async def make_registers(api: Api, run: str, keys: tuple[str, ...], *, seconds: float) -> None:
-    """Make a namespace and its registers, empty."""
-    labels = {LABEL: run}
-    namespace = {"metadata": {"name": f"{NAMESPACE}{run}", "labels": labels}}
-    await _made(api, "/api/v1/namespaces", namespace, seconds)
-    for key in keys:
-        metadata = {"name": f"{PREFIX}{key}", "labels": labels}
-        await _made(api, collection(run), {"metadata": metadata}, seconds)
+    """Make a namespace and its registers, empty; raises KubeError."""
+    await _make(api, NAMESPACES, f"{NAMESPACE}{run}", run, seconds)
+    for start in range(0, len(keys), AT_ONCE):
+        names = (f"{PREFIX}{key}" for key in keys[start : start + AT_ONCE])
+        await asyncio.gather(*(_make(api, collection(run), name, run, seconds) for name in names))
 
 
-async def _made(api: Api, path: str, thing: Mapping[str, object], seconds: float) -> None:
-    conflict = 409
-    response, _ = await api.ask("POST", path, json.dumps(thing).encode(), seconds=seconds)
-    if response.status >= FIRST_FAILURE and response.status != conflict:
-        raise KubeError(f"http {response.status}: {response.body[:200]!r}", Processed.NO)
+async def _make(api: Api, path: str, name: str, run: str, seconds: float) -> None:
+    thing = {"metadata": {"name": name, "labels": {LABEL: run}}}
+    await _good(api, "POST", path, json.dumps(thing).encode(), seconds)
+
+
+async def _good(api: Api, method: str, path: str, body: bytes, seconds: float) -> Any:  # noqa: ANN401  # JSON
+    """Return what the API says when it says yes; raises KubeError."""
+    response, _ = await api.ask(method, path, body, seconds=seconds)
+    if response.status >= FIRST_FAILURE:
+        raise KubeError(f"http {response.status}: {response.body[:200]!r}")
+    return json.loads(response.body)
 
 
 async def remove_registers(api: Api, run: str, *, seconds: float) -> None:
     """Ask for the namespace's removal with all that is in it, and do not wait for it."""
-    await api.ask("DELETE", f"/api/v1/namespaces/{NAMESPACE}{run}", seconds=seconds)
+    await api.ask("DELETE", f"{NAMESPACES}/{NAMESPACE}{run}", seconds=seconds)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -29,7 +29,8 @@ FINAL_SECONDS = 30.0
 POLL_SECONDS = 0.2
 LAST_EVENTS_SECONDS = 0.25
 
-Failure = (kube.KubeError, grpc.RpcError, OSError)
+
+Failure = (kube.KubeError, grpc.RpcError)
 
 
 @dataclass(slots=True)
@@ -65,32 +66,26 @@ class ClusterLoad:
     ) -> None:
         """Let all clients work until `stop` is set."""
         notebook = Notebook(record, clock, stop)
-        late = Notebook(record, clock, asyncio.Event())
-        seeds = Random(self.plan.seed)  # noqa: S311  # chosen keys are no secrets
-        working = [
-            Working(
-                worker,
-                self._store(worker.client),
-                self.plan.keys,
-                Random(seeds.getrandbits(64)),  # noqa: S311
-                self.plan.seconds,
-            )
-            for worker in self.plan.workers
-        ]
-        watching = [await self._watch(client) for client in self.plan.watches]
-        watches = asyncio.gather(*(one.run(late) for one in watching))
-        try:
-            await asyncio.gather(*(one.run(notebook) for one in working))
-        finally:
+        keys = frozenset(self.plan.keys)
+        async with asyncio.TaskGroup() as group:
+            watching = [
+                group.create_task(Watching(client, self._store(client), keys).run(notebook))
+                for client in self.plan.watches
+            ]
+            async with asyncio.TaskGroup() as working:
+                for one in self._workers():
+                    working.create_task(one.run(notebook))
             # Watches hear of the last writes too.
             await asyncio.sleep(LAST_EVENTS_SECONDS)
-            late.stop.set()
-            await watches
+            for task in watching:
+                task.cancel()
 
-    async def _watch(self, client: Client) -> Watching:
-        store = self._store(client)
-        after = await store.position(seconds=PATIENCE_SECONDS)
-        return Watching(client, store, after, frozenset(self.plan.keys))
+    def _workers(self) -> Iterator[Working]:
+        seeds = Random(self.plan.seed)  # noqa: S311  # chosen keys are no secrets
+        for worker in self.plan.workers:
+            own = Random(seeds.getrandbits(64))  # noqa: S311
+            store = self._store(worker.client)
+            yield Working(worker, store, self.plan.keys, own, self.plan.seconds)
 
     def _store(self, client: Client) -> Store:
         access = self.access
@@ -146,10 +141,8 @@ class ClusterLoad:
     async def _hash(self, record: Callable[[Record], None]) -> None:
         members = {host: self._member(host).etcd for host in self.access.members}
         with suppress(GateTimeoutError):
-            revision = await _eventually(lambda: _latest(members.values()))
-            for host, member in members.items():
-                found = await _eventually(_hashing(member, revision))
-                record(FinalHash(host, revision, found))
+            for one in await _eventually(lambda: _hashes(members)):
+                record(one)
         for member in members.values():
             await member.close()
 
@@ -168,13 +161,22 @@ class ClusterLoad:
             await member.close()
 
 
-async def _latest(members: Iterable[etcd.Etcd]) -> int:
-    found = [await etcd.status(one, seconds=PATIENCE_SECONDS) for one in members]
-    return max(one.header.revision for one in found)
+class _NotComparableError(Exception):
+    """Members were asked for hashes while they compacted their stores."""
 
 
-def _hashing(member: etcd.Etcd, revision: int) -> Callable[[], Awaitable[int]]:
-    return lambda: etcd.hash_at(member, revision, seconds=PATIENCE_SECONDS)
+async def _hashes(members: Mapping[str, etcd.Etcd]) -> tuple[FinalHash, ...]:
+    """Return the hashes of all members at the newest revision that any of them has."""
+    told = [await etcd.status(one, seconds=PATIENCE_SECONDS) for one in members.values()]
+    revision = max(one.header.revision for one in told)
+    found = [
+        await etcd.hash_at(one, revision, seconds=PATIENCE_SECONDS) for one in members.values()
+    ]
+    if len({kept for _, kept in found}) > 1:
+        raise _NotComparableError("the members have not all compacted yet")
+    return tuple(
+        FinalHash(host, revision, number) for host, (number, _) in zip(members, found, strict=True)
+    )
 
 
 async def _eventually(ask: Callable[[], Awaitable[T]]) -> T:
@@ -185,7 +187,7 @@ async def _eventually(ask: Callable[[], Awaitable[T]]) -> T:
             while True:
                 try:
                     return await ask()
-                except Failure as error:
+                except (*Failure, _NotComparableError) as error:
                     said = str(error)
                 await asyncio.sleep(POLL_SECONDS)
     except TimeoutError as error:

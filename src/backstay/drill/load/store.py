@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,10 +51,10 @@ class Store(Protocol):
         """Return what is there, no older than any write that was acknowledged before."""
 
     async def position(self, *, seconds: float) -> int:
-        """Return the store's revision now, to watch from."""
+        """Return the store's revision now, to watch from; raises WatchEndedError."""
 
-    def watch(self, after: int) -> AsyncIterator[Event]:
-        """Yield what happens after a revision, until WatchEndedError."""
+    def watch(self, after: int, *, opened: Callable[[], None]) -> AsyncIterator[Event]:
+        """Yield what happens after a revision, until WatchEndedError; `opened` hears it begin."""
 
     async def close(self) -> None:
         """Close the connection; the next operation opens another."""
