@@ -12,10 +12,12 @@ from backstay.drill.report.objectives import (
     Answer,
     Result,
     evaluate,
+    lost_writes,
     parse_objectives,
 )
+from backstay.drill.report.wording import plural
 
-API_VERSION = "backstay.io/v1"
+API_VERSION = "backstay.dev/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ def _interruption(numbers: Numbers) -> str:
     gap = numbers.write_gap
     if gap is None:
         return "Nobody wrote."
-    failed = "no request failed" if not numbers.failed else f"{numbers.failed} requests failed"
+    failed = f"{plural(numbers.failed, 'request') if numbers.failed else 'no request'} failed"
     if gap.seconds < NOTICED_SECONDS:
         return f"Writes went on, and {failed}."
     return f"Writes stopped for {gap.seconds:.1f} s, and {failed}."
@@ -111,7 +113,7 @@ def document(found: Drilled) -> dict[str, object]:
             }
             for one in found.judgement.findings
         ],
-        "numbers": _numbers(found.numbers),
+        "numbers": {"lost_writes": lost_writes(found.judgement), **_numbers(found.numbers)},
         "versions": dict(header.versions),
         "settings": dict(header.settings),
         "load": dict(header.load),

@@ -71,7 +71,8 @@ def _seconds(gap: Gap | None) -> float | None:
     return None if gap is None else gap.seconds
 
 
-def _lost(_: Numbers, judgement: Judgement) -> float | None:
+def lost_writes(judgement: Judgement) -> float | None:
+    """Return how many acknowledged writes are not there at the end; None if nobody could tell."""
     found = [one for one in judgement.findings if one.check == LOST]
     if not found or any(one.verdict is Verdict.INCONCLUSIVE for one in found):
         return None
@@ -104,7 +105,10 @@ QUANTITIES: Mapping[str, Quantity] = {
         lambda numbers, _: _seconds(numbers.etcd_write_gap),
         is_time=True,
     ),
-    "lost": Quantity("acknowledged writes that are not there at the end", _lost),
+    "lost": Quantity(
+        "acknowledged writes that are not there at the end",
+        lambda _, judgement: lost_writes(judgement),
+    ),
     "failed": Quantity(
         "requests at the endpoint that a caller of client-go would see fail",
         lambda numbers, _: float(numbers.failed),

@@ -1,0 +1,430 @@
+"use strict";
+(() => {
+  const element = (name) => document.getElementById(name);
+  const drill = JSON.parse(element("drill").textContent);
+  const canvas = element("chart");
+  const pen = canvas.getContext("2d");
+  const tip = element("tip");
+
+  const OUTCOMES = ["ok", "failed", "unknown"];
+  const ACTIONS = ["write", "read"];
+  const FLOOR = 250; // µs: the lowest line of the scale
+  const NARROWEST = 2000; // µs that the closest look spans
+  const SIZE = { right: 24, top: 46, chart: 300, axis: 26, lane: 24, near: 10 };
+
+  // ---- data ---------------------------------------------------------------------------------
+
+  const sums = (steps) => {
+    const found = new Float64Array(steps.length);
+    let sum = 0;
+    steps.forEach((step, row) => { found[row] = sum += step; });
+    return found;
+  };
+  const rows = drill.operations;
+  const called = sums(rows.called_steps);
+  const revision = sums(rows.revision_steps);
+  const lasted = Float64Array.from(rows.lasted);
+  const longest = lasted.reduce((most, one) => Math.max(most, one), 0);
+  const end = Math.max(drill.end, 1);
+  const ceiling = Math.max(1e6, longest) * 1.3;
+  const tones = new Map();
+  for (const lane of drill.lanes) {
+    for (const [, , text, tone] of lane.spans) {
+      if (tone === "plain" && !tones.has(text)) tones.set(text, tones.size % 6);
+    }
+  }
+
+  // The first row that was called at a moment or later.
+  const firstAt = (moment) => {
+    let low = 0;
+    let high = called.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (called[middle] < moment) low = middle + 1; else high = middle;
+    }
+    return low;
+  };
+
+  // ---- what is shown ------------------------------------------------------------------------
+
+  const view = { from: 0, to: end };
+  const hidden = { group: new Set(), action: new Set() };
+  let drag = null;
+  let wanted = 0;
+
+  const isShown = (row) =>
+    !hidden.group.has(drill.clients[rows.client[row]][1]) &&
+    !hidden.action.has(ACTIONS[rows.kind[row] % 2]);
+
+  const look = (from, to) => {
+    const span = Math.min(Math.max(to - from, NARROWEST), end);
+    view.from = Math.min(Math.max(from, 0), end - span);
+    view.to = view.from + span;
+    ask();
+  };
+  const zoom = (factor, around = (view.from + view.to) / 2) =>
+    look(around - (around - view.from) * factor, around + (view.to - around) * factor);
+  const move = (share) => {
+    const step = (view.to - view.from) * share;
+    look(view.from + step, view.to + step);
+  };
+  const all = () => look(0, end);
+  const fault = () => {
+    const margin = Math.max((drill.undone - drill.fault) * 0.25, 5e5);
+    look(drill.fault - margin, drill.undone + margin);
+  };
+  const ask = () => {
+    if (!wanted) wanted = requestAnimationFrame(() => { wanted = 0; draw(); });
+  };
+
+  // ---- places -------------------------------------------------------------------------------
+
+  const gutter = () => (canvas.clientWidth < 640 ? 84 : 164);
+  const wide = () => canvas.clientWidth - gutter() - SIZE.right;
+  const bottom = SIZE.top + SIZE.chart;
+  const high = () => bottom + SIZE.axis + drill.lanes.length * SIZE.lane + 10;
+  const across = (moment) => gutter() + (moment - view.from) / (view.to - view.from) * wide();
+  const momentAt = (x) => view.from + (x - gutter()) / wide() * (view.to - view.from);
+  const down = (length) => {
+    const height = Math.log(Math.max(length, FLOOR) / FLOOR) / Math.log(ceiling / FLOOR);
+    return bottom - height * SIZE.chart;
+  };
+  const laneTop = (number) => bottom + SIZE.axis + number * SIZE.lane;
+
+  // ---- words --------------------------------------------------------------------------------
+
+  const time = (length) => {
+    if (length >= 1e6) return `${(length / 1e6).toPrecision(3)} s`;
+    if (length >= 1e3) return `${(length / 1e3).toPrecision(3)} ms`;
+    return `${length} µs`;
+  };
+  const clock = (moment, digits = 3) => `${(moment / 1e6).toFixed(digits)} s`;
+  const count = (number, noun) => `${number.toLocaleString("en")} ${noun}`;
+  const story = (row) => {
+    const outcome = OUTCOMES[rows.kind[row] >> 1];
+    const error = rows.errors[rows.error[row]];
+    return [
+      `${drill.clients[rows.client[row]][0]}: ${ACTIONS[rows.kind[row] % 2]} ${rows.keys[rows.key[row]]}`,
+      `${outcome}${error ? ` (${error})` : ""} after ${time(lasted[row])}`,
+      `called at ${clock(called[row])}`,
+      revision[row] ? `revision ${revision[row]}` : "",
+      rows.retried[row] ? `told to try again: ${rows.retried[row]}` : "",
+    ].filter(Boolean).join("\n");
+  };
+
+  // ---- drawing ------------------------------------------------------------------------------
+
+  const inks = new Map(); // of one drawing: the colours change with the light and on paper
+  const color = (name) => {
+    if (!inks.has(name)) {
+      inks.set(name, getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
+    }
+    return inks.get(name);
+  };
+  const family = getComputedStyle(document.body).fontFamily;
+  const write = (text, x, y, { align = "left", ink = "soft", most = Infinity, weight = "", halo = false } = {}) => {
+    pen.font = `${weight} 12px ${family}`;
+    pen.textAlign = align;
+    pen.textBaseline = "middle";
+    pen.fillStyle = color(ink);
+    let shown = text;
+    while (shown.length > 1 && pen.measureText(shown).width > most) shown = `${shown.slice(0, -2).trimEnd()}…`;
+    if (halo) {
+      pen.lineWidth = 4;
+      pen.lineJoin = "round";
+      pen.strokeStyle = color("card");
+      pen.strokeText(shown, x, y);
+      pen.lineWidth = 1;
+    }
+    if (pen.measureText(shown).width <= most) pen.fillText(shown, x, y);
+    return pen.measureText(shown).width;
+  };
+  const line = (points, ink, dash = []) => {
+    pen.beginPath();
+    pen.setLineDash(dash);
+    pen.strokeStyle = ink;
+    points.forEach(([x, y], number) => (number ? pen.lineTo(x, y) : pen.moveTo(x, y)));
+    pen.stroke();
+    pen.setLineDash([]);
+  };
+  const within = (height, act) => {
+    pen.save();
+    pen.beginPath();
+    pen.rect(gutter(), 0, wide(), height);
+    pen.clip();
+    act();
+    pen.restore();
+  };
+  const crisp = (x) => Math.round(x) + 0.5;
+
+  const draw = () => {
+    const scale = window.devicePixelRatio || 1;
+    inks.clear();
+    canvas.style.height = `${high()}px`;
+    canvas.width = Math.round(canvas.clientWidth * scale);
+    canvas.height = Math.round(high() * scale);
+    pen.setTransform(scale, 0, 0, scale, 0, 0);
+    pen.lineWidth = 1;
+    drawScales();
+    within(high(), drawFault);
+    within(bottom + 1, () => {
+      drawGaps();
+      drawTurns();
+      tell(drawOperations());
+    });
+    drill.lanes.forEach(drawLane);
+    drawWhere();
+    if (drag && drag.zooms) drawChoice();
+  };
+
+  const drawScales = () => {
+    const ink = color("line");
+    for (const [length, name] of [[1e3, "1 ms"], [1e4, "10 ms"], [1e5, "100 ms"], [1e6, "1 s"], [1e7, "10 s"]]) {
+      if (length > ceiling) break;
+      const y = crisp(down(length));
+      line([[gutter(), y], [gutter() + wide(), y]], ink);
+      write(name, gutter() - 10, y, { align: "right" });
+    }
+    line([[gutter(), bottom + 0.5], [gutter() + wide(), bottom + 0.5]], color("soft"));
+    const step = niceStep((view.to - view.from) / (wide() / 90));
+    const digits = Math.max(0, 6 - Math.floor(Math.log10(step)));
+    for (let moment = Math.ceil(view.from / step) * step; moment <= view.to; moment += step) {
+      const x = crisp(across(moment));
+      line([[x, bottom], [x, bottom + 5]], color("soft"));
+      write(clock(moment, digits), x, bottom + 14, { align: "center" });
+    }
+  };
+  const niceStep = (least) => {
+    const power = 10 ** Math.floor(Math.log10(least));
+    return power * [1, 2, 5, 10].find((one) => one * power >= least);
+  };
+
+  const drawFault = () => {
+    const lane = drill.lanes.find((one) => one.name === "fault");
+    for (const [from, to, text] of lane ? lane.spans : []) {
+      const [left, right] = [across(from), across(to)];
+      pen.globalAlpha = 0.08;
+      pen.fillStyle = color("fault");
+      pen.fillRect(left, 0, right - left, bottom);
+      pen.globalAlpha = 1;
+      line([[crisp(left), 0], [crisp(left), high()]], color("fault"));
+      line([[crisp(right), 0], [crisp(right), high()]], color("good"), [4, 3]);
+      const start = Math.max(left, gutter()) + 6;
+      const most = Math.max(gutter() + wide() - start - 6, 0);
+      if (right > gutter() && left < gutter() + wide()) {
+        const used = write(`↓ ${text}`, start, 13, { ink: "fault", most, weight: "600" });
+        const free = gutter() + wide() - right;
+        if (start + used + 8 < right || left < gutter()) {
+          write("↓ healed", right + 6, 13, { ink: "good", most: free, weight: "600" });
+        }
+      }
+    }
+  };
+
+  const drawGaps = () => {
+    drill.gaps.forEach(([from, to, text], number) => {
+      const [left, right] = [across(from), across(to)];
+      const y = 30 + number * 16;
+      if (right - left < 3) return;
+      const ink = color("gap");
+      line([[left, y], [right, y]], ink);
+      line([[crisp(left), y - 4], [crisp(left), y + 4]], ink);
+      line([[crisp(right), y - 4], [crisp(right), y + 4]], ink);
+      const start = Math.max(left, gutter());
+      const stop = Math.min(right, gutter() + wide());
+      pen.font = `12px ${family}`;
+      const width = pen.measureText(text).width + 12;
+      const inside = stop - start > width + 16;
+      const x = inside ? (start + stop - width) / 2 : Math.min(stop + 4, gutter() + wide() - width);
+      write(text, x + 6, y, { ink: "gap", halo: true });
+    });
+  };
+
+  // Where another one began to lead or to hold.
+  const drawTurns = () => {
+    for (const lane of drill.lanes) {
+      for (const [from, , , tone] of lane.spans) {
+        const x = crisp(across(from));
+        if (tone === "plain" && from > drill.fault) line([[x, SIZE.top + 14], [x, bottom]], color("soft"), [1, 4]);
+      }
+    }
+  };
+
+  const drawOperations = () => {
+    const seen = { ok: 0, failed: 0, unknown: 0, slowest: 0, worst: [] };
+    const drawn = new Uint8Array((canvas.clientWidth + 2) * (bottom + 2));
+    pen.fillStyle = color("ok");
+    pen.globalAlpha = 0.62;
+    const last = firstAt(view.to);
+    for (let row = firstAt(view.from - longest); row < last; row += 1) {
+      if (called[row] + lasted[row] < view.from || !isShown(row)) continue;
+      const outcome = rows.kind[row] >> 1;
+      seen[OUTCOMES[outcome]] += 1;
+      if (outcome) { seen.worst.push(row); continue; }
+      seen.slowest = Math.max(seen.slowest, lasted[row]);
+      const x = across(called[row]);
+      const y = down(lasted[row]);
+      const place = Math.round(y) * canvas.clientWidth + Math.round(x);
+      if (x < 0 || drawn[place] > 3) continue;
+      drawn[place] += 1;
+      pen.fillRect(x - 1, y - 1, 2.2, 2.2);
+    }
+    pen.globalAlpha = 1;
+    seen.worst.forEach(drawFailure);
+    return seen;
+  };
+  // A cross for what failed, a diamond for what is unknown; its tail is how long it was waited for.
+  const drawFailure = (row) => {
+    const x = across(called[row]);
+    const y = down(lasted[row]);
+    const isUnknown = rows.kind[row] >> 1 === 2;
+    const ink = color(isUnknown ? "unknown" : "fail");
+    pen.globalAlpha = 0.22;
+    line([[x, y], [across(called[row] + lasted[row]), y]], ink);
+    pen.globalAlpha = 0.9;
+    if (isUnknown) line([[x - 3.5, y], [x, y - 3.5], [x + 3.5, y], [x, y + 3.5], [x - 3.5, y]], ink);
+    else {
+      line([[x - 3, y - 3], [x + 3, y + 3]], ink);
+      line([[x - 3, y + 3], [x + 3, y - 3]], ink);
+    }
+    pen.globalAlpha = 1;
+  };
+
+  const drawLane = (lane, number) => {
+    const y = laneTop(number);
+    write(lane.name, gutter() - 10, y + SIZE.lane / 2, { align: "right", most: gutter() - 14 });
+    within(high(), () => {
+      for (const [from, to, text, tone] of lane.spans) {
+        const left = across(from);
+        const width = Math.max(across(to) - left, 2);
+        pen.fillStyle = color(tone === "plain" ? `lane-${tones.get(text)}` : "lane-bad");
+        pen.beginPath();
+        pen.roundRect(left + 0.5, y + 3, Math.max(width - 1, 1), SIZE.lane - 6, 4);
+        pen.fill();
+        const start = Math.max(left, gutter()) + 7;
+        const most = Math.min(left + width, gutter() + wide()) - start - 4;
+        if (most > 14) write(text, start, y + SIZE.lane / 2, { ink: "lane-ink", most });
+      }
+    });
+  };
+
+  // How much of the drill is in view.
+  const drawWhere = () => {
+    if (view.from <= 0 && view.to >= end) return;
+    pen.fillStyle = color("line");
+    pen.fillRect(gutter(), 0, wide(), 4);
+    pen.fillStyle = color("soft");
+    pen.fillRect(gutter() + view.from / end * wide(), 0, Math.max((view.to - view.from) / end * wide(), 3), 4);
+  };
+  const drawChoice = () => {
+    pen.globalAlpha = 0.16;
+    pen.fillStyle = color("focus");
+    pen.fillRect(Math.min(drag.start, drag.now), 0, Math.abs(drag.now - drag.start), high());
+    pen.globalAlpha = 1;
+  };
+
+  const tell = (seen) => {
+    const total = seen.ok + seen.failed + seen.unknown;
+    const text = [
+      `${clock(view.from, 2)} to ${clock(view.to, 2)}`,
+      count(total, total === 1 ? "operation" : "operations"),
+      count(seen.failed, "failed"),
+      count(seen.unknown, "unknown"),
+      seen.ok ? `slowest answer ${time(seen.slowest)}` : "nothing acknowledged",
+    ].join(" · ");
+    if (element("visible").textContent !== text) element("visible").textContent = text;
+  };
+
+  // ---- pointing -----------------------------------------------------------------------------
+
+  const nearest = (x, y) => {
+    let found = -1;
+    let least = SIZE.near ** 2;
+    const last = firstAt(momentAt(x + SIZE.near));
+    for (let row = firstAt(momentAt(x - SIZE.near)); row < last; row += 1) {
+      const far = (across(called[row]) - x) ** 2 + (down(lasted[row]) - y) ** 2;
+      const distance = far / (rows.kind[row] > 1 ? 4 : 1); // what failed is easier to point at
+      if (distance < least && isShown(row)) { found = row; least = distance; }
+    }
+    return found;
+  };
+  const under = (x, y) => {
+    const lane = drill.lanes[Math.floor((y - laneTop(0)) / SIZE.lane)];
+    const moment = momentAt(x);
+    if (!lane || x < gutter()) return "";
+    const span = lane.spans.find(([from, to]) => from <= moment && moment < to);
+    if (!span) return "";
+    return `${lane.name}: ${span[2]}\n${clock(span[0])} to ${clock(span[1])}, ${time(span[1] - span[0])}`;
+  };
+  const hover = (x, y) => {
+    const row = y < bottom + SIZE.near ? nearest(x, y) : -1;
+    const text = row < 0 ? under(x, y) : story(row);
+    tip.hidden = !text;
+    tip.textContent = text;
+    if (!text) return;
+    const left = x + 16 + tip.offsetWidth > canvas.clientWidth ? x - 16 - tip.offsetWidth : x + 16;
+    tip.style.left = `${Math.max(left, 4)}px`;
+    tip.style.top = `${Math.min(Math.max(y - 12, 4), Math.max(high() - tip.offsetHeight - 4, 4))}px`;
+  };
+
+  canvas.addEventListener("pointerdown", (event) => {
+    if (event.button !== 0) return;
+    canvas.setPointerCapture(event.pointerId);
+    drag = { start: event.offsetX, now: event.offsetX, zooms: !event.shiftKey, from: view.from };
+    tip.hidden = true;
+  });
+  canvas.addEventListener("pointermove", (event) => {
+    if (!drag) { hover(event.offsetX, event.offsetY); return; }
+    drag.now = event.offsetX;
+    if (drag.zooms) { ask(); return; }
+    const span = view.to - view.from;
+    const from = drag.from - (drag.now - drag.start) / wide() * span;
+    look(from, from + span);
+  });
+  canvas.addEventListener("pointerup", () => {
+    if (!drag) return;
+    const [left, right] = [drag.start, drag.now].sort((one, other) => one - other);
+    const chosen = drag.zooms && right - left > 5;
+    drag = null;
+    if (chosen) look(momentAt(left), momentAt(right)); else ask();
+  });
+  canvas.addEventListener("pointercancel", () => { drag = null; ask(); });
+  canvas.addEventListener("pointerleave", () => { tip.hidden = true; });
+  canvas.addEventListener("dblclick", all);
+  canvas.addEventListener("wheel", (event) => {
+    const isWhole = view.from <= 0 && view.to >= end;
+    if (isWhole && event.deltaY >= 0) return; // nothing to zoom out of: the page may scroll
+    event.preventDefault();
+    tip.hidden = true;
+    if (Math.abs(event.deltaX) > Math.abs(event.deltaY)) move(event.deltaX / 1000);
+    else zoom(1.0015 ** event.deltaY, momentAt(event.offsetX));
+  }, { passive: false });
+  const KEYS = {
+    ArrowLeft: () => move(-0.2), ArrowRight: () => move(0.2),
+    "+": () => zoom(0.6), "=": () => zoom(0.6), "-": () => zoom(1 / 0.6),
+    0: all, Home: all, Escape: all, f: fault,
+  };
+  canvas.addEventListener("keydown", (event) => {
+    if (!KEYS[event.key] || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    KEYS[event.key]();
+  });
+
+  const VIEWS = { in: () => zoom(0.6), out: () => zoom(1 / 0.6), fault, all };
+  for (const button of document.querySelectorAll("[data-view]")) {
+    button.addEventListener("click", VIEWS[button.dataset.view]);
+  }
+  for (const kind of ["group", "action"]) {
+    for (const box of document.querySelectorAll(`[data-${kind}]`)) {
+      box.addEventListener("change", () => {
+        hidden[kind][box.checked ? "delete" : "add"](box.dataset[kind]);
+        ask();
+      });
+    }
+  }
+  for (const media of ["(prefers-color-scheme: dark)", "print"]) {
+    window.matchMedia(media).addEventListener("change", draw);
+  }
+  new ResizeObserver(ask).observe(canvas.parentElement);
+  draw();
+})();
