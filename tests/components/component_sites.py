@@ -83,13 +83,8 @@ DEDICATED = {
     "proxy": {"mode": "iptables"},
     "kubelet": {"controlPlaneServer": "endpoint"},
     "kubernetes": "1.36.3",
-    "etcd": {"heartbeatMilliseconds": 50, "electionMilliseconds": 400},
-    "loadBalancer": {
-        "checkIntervalMilliseconds": 250,
-        "checkFastIntervalMilliseconds": 100,
-        "checkTimeoutMilliseconds": 250,
-        "advertIntervalMilliseconds": 100,
-    },
+    "profile": "fast",
+    "etcd": {"electionMilliseconds": 400},
     "extraFlags": {
         "kube-apiserver": {"audit-log-maxage": "90", "--event-ttl": "2h0m0s"},
         "etcd": {"log-level": "warn"},

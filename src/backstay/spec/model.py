@@ -11,15 +11,17 @@ from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address
 from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
-from pydantic.alias_generators import to_camel
+from pydantic import Field, model_validator
 
 from backstay.spec.durations import Duration
 from backstay.spec.fields import ONCE, Address, Network, Whole
+from backstay.spec.part import Part, Timed
+from backstay.spec.profiles import TIMERS, Profile, Timers
 from backstay.spec.versions import DEFAULT
 
 IPAddress = IPv4Address | IPv6Address
 APISERVER_PORT = 6443
+_TIMERS = TIMERS[Profile.DEFAULT]
 
 
 class Role(StrEnum):
@@ -79,18 +81,6 @@ class Component(StrEnum):
     SCHEDULER = "kube-scheduler"
     KUBELET = "kubelet"
     PROXY = "kube-proxy"
-
-
-class Part(BaseModel):
-    """A frozen part of the specification; unknown keys are errors."""
-
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        alias_generator=to_camel,
-        populate_by_name=True,
-        use_attribute_docstrings=True,
-    )
 
 
 class Bastion(Part):
@@ -188,13 +178,13 @@ class NetworkRanges(Part):
     """bridge: wired by us, with routes between machines of one network; none: by you."""
 
 
-class Etcd(Part):
-    """Settings of etcd (timers in milliseconds: tuning.md of etcd)."""
+class Etcd(Timed):
+    """Settings of etcd; its timers, in milliseconds, are the profile's unless written here."""
 
-    heartbeat_milliseconds: Whole = Field(default=100, ge=10, le=5000)
-    """How often the leader shows itself: etcd's own default, for networks up to 100 ms wide."""
-    election_milliseconds: Whole = Field(default=1000, ge=50, le=50000)
-    """After how much silence a new leader is elected: ten heartbeats (tuning.md of etcd)."""
+    heartbeat_milliseconds: Whole = Field(default=_TIMERS.heartbeat_milliseconds, ge=10, le=5000)
+    """How often the leader shows itself: as long as a round trip between members, or longer."""
+    election_milliseconds: Whole = Field(default=_TIMERS.election_milliseconds, ge=50, le=50000)
+    """After how much silence a new leader is elected: at least 5 heartbeats and 10 round trips."""
     quota_bytes: Whole = Field(default=8 * 1024**3, ge=16 * 1024**2, le=32 * 1024**3)
     """Where the database stops growing: 8 GiB is the most that etcd recommends."""
 
@@ -214,17 +204,25 @@ class Pki(Part):
     """P-256: as strong as RSA of 3072 bits, and a hundred times quicker made."""
 
 
-class LoadBalancer(Part):
-    """Timers of haproxy and keepalived, in milliseconds (measured: lab.md)."""
+class LoadBalancer(Timed):
+    """Timers of haproxy and keepalived, in milliseconds: the profile's unless written here."""
 
-    check_interval_milliseconds: Whole = Field(default=500, ge=50, le=60000)
-    """How often /readyz is asked; with the next two a frozen apiserver is out within a second."""
-    check_fast_interval_milliseconds: Whole = Field(default=250, ge=50, le=60000)
-    """How often while a server is changing its state: twice as often, so that two agree sooner."""
-    check_timeout_milliseconds: Whole = Field(default=500, ge=50, le=60000)
-    """How long one answer may take: the frozen accept, and never answer."""
-    advert_interval_milliseconds: Whole = Field(default=200, ge=10, le=40000)
-    """How often the holder of the vip shows itself; three silences move it (lab: 0.6 s)."""
+    check_interval_milliseconds: Whole = Field(
+        default=_TIMERS.check_interval_milliseconds, ge=50, le=60000
+    )
+    """How often each balancer asks each apiserver's /readyz."""
+    check_fast_interval_milliseconds: Whole = Field(
+        default=_TIMERS.check_fast_interval_milliseconds, ge=50, le=60000
+    )
+    """How often while a server is changing its state: sooner, since two answers must agree."""
+    check_timeout_milliseconds: Whole = Field(
+        default=_TIMERS.check_timeout_milliseconds, ge=50, le=60000
+    )
+    """How long one answer may take, and one connection: the frozen accept, and never answer."""
+    advert_interval_milliseconds: Whole = Field(
+        default=_TIMERS.advert_interval_milliseconds, ge=10, le=40000
+    )
+    """How often the holder of the vip shows itself; three silences move it. Whole hundredths."""
 
 
 class Kubelet(Part):
@@ -288,6 +286,8 @@ class ClusterSpec(Part):
     """Where clients find the API; a single control plane is its own if nothing is said."""
     hosts: tuple[Host, ...]
     """The machines; their order means nothing."""
+    profile: Profile = Profile.DEFAULT
+    """How quickly the loss of a machine is noticed: `backstay tune` says which one fits."""
     ssh: Ssh = Ssh()
     """How machines are reached."""
     network: NetworkRanges = NetworkRanges()
@@ -316,6 +316,20 @@ class ClusterSpec(Part):
             address = str(self.control_planes[0].internal)
             object.__setattr__(self, "endpoint", Endpoint(name=address, port=APISERVER_PORT))
         return self
+
+    @model_validator(mode="after")
+    def _profile_s_timers(self) -> Self:
+        """Give the timers that nobody wrote the profile's values."""
+        timers = TIMERS[self.profile]
+        object.__setattr__(self, "etcd", self.etcd.with_unwritten(timers))
+        object.__setattr__(self, "load_balancer", self.load_balancer.with_unwritten(timers))
+        return self
+
+    @property
+    def timers(self) -> Timers:
+        """Every timer that decides how long clients wait when a machine is lost."""
+        parts = dict(self.etcd) | dict(self.load_balancer)
+        return Timers(**{name: parts[name] for name in TIMERS[self.profile].values()})
 
     @property
     def is_balanced(self) -> bool:

@@ -32,6 +32,7 @@ LONGEST_HOST_NAME = 64 - len("system:node:")
 LONGEST_DOMAIN = 253
 FLAG = re.compile(r"[a-z][a-z0-9-]*")
 MOST_MEMBERS = 7
+CENTISECOND = 10
 # Flags that would undo what keeps the data safe (M12), or that only backstay can set rightly.
 OWNED_FLAGS = frozenset(
     {"force-new-cluster", "data-dir", "initial-cluster-state", "client-ca-file", "etcd-servers"}
@@ -147,8 +148,25 @@ def _timers(spec: ClusterSpec) -> Iterator[Violation]:
     etcd = spec.etcd
     # etcd refuses to start otherwise (embed/config.go: election at least 5 heartbeats).
     if etcd.election_milliseconds < 5 * etcd.heartbeat_milliseconds:
-        message = f"electionMilliseconds must be at least 5 × {etcd.heartbeat_milliseconds}"
+        message = (
+            f"electionMilliseconds is {etcd.election_milliseconds}, and must be at least"
+            f" 5 × heartbeatMilliseconds, which is {etcd.heartbeat_milliseconds}"
+        )
         yield Violation(message, ("etcd", "electionMilliseconds"))
+
+
+def _checks(spec: ClusterSpec) -> Iterator[Violation]:
+    balancer = spec.load_balancer
+    if balancer.check_fast_interval_milliseconds > balancer.check_interval_milliseconds:
+        message = (
+            f"checkFastIntervalMilliseconds is {balancer.check_fast_interval_milliseconds}, and"
+            f" must not be above checkIntervalMilliseconds,"
+            f" which is {balancer.check_interval_milliseconds}"
+        )
+        yield Violation(message, ("loadBalancer", "checkFastIntervalMilliseconds"))
+    if balancer.advert_interval_milliseconds % CENTISECOND:
+        message = "VRRP counts in hundredths of a second: write a multiple of 10"
+        yield Violation(message, ("loadBalancer", "advertIntervalMilliseconds"))
 
 
 def _lifetimes(spec: ClusterSpec) -> Iterator[Violation]:
@@ -242,6 +260,7 @@ RULES: tuple[Rule, ...] = (
     _version,
     _dns,
     _timers,
+    _checks,
     _lifetimes,
     _ssh,
     _paths,
@@ -265,7 +284,8 @@ NEEDS: Mapping[Rule, tuple[Path, ...]] = MappingProxyType(
         ranges: _RANGES,
         services: (("network", "services"),),
         pods: (("network",), ("kubelet", "maxPods")),
-        _timers: (("etcd",),),
+        _timers: (("etcd",), ("profile",)),
+        _checks: (("loadBalancer",), ("profile",)),
         _lifetimes: (("pki",),),
         _artefacts: (("artefacts",),),
     }

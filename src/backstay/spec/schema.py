@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from typing import Any
 
+from pydantic.alias_generators import to_camel
 from pydantic.json_schema import GenerateJsonSchema
 
 from backstay.spec.durations import format_duration
 from backstay.spec.model import ClusterSpec
+from backstay.spec.profiles import TIMERS
 
 _HEAD = """\
 # cluster.yaml
@@ -46,7 +48,19 @@ def reference() -> str:
     parts = {"ClusterSpec": made, **made["$defs"]}
     pages = [_table(name, part) if "properties" in part else "" for name, part in parts.items()]
     choices = [_choices(name, part) if "enum" in part else "" for name, part in parts.items()]
-    return "\n".join((_HEAD, *filter(None, pages), *filter(None, choices)))
+    return "\n".join((_HEAD, *filter(None, pages), *filter(None, choices), _profiles()))
+
+
+def _profiles() -> str:
+    """Return what each profile gives to the timers."""
+    head = " | ".join(f"`{profile}`" for profile in TIMERS)
+    columns = [timers.values() for timers in TIMERS.values()]
+    rows = "\n".join(
+        f"| `{to_camel(name)}` | {' | '.join(str(values[name]) for values in columns)} |"
+        for name in columns[0]
+    )
+    ruler = "|---" * (len(columns) + 1)
+    return f"## Timers of each profile\n\n| timer | {head} |\n{ruler}|\n{rows}\n"
 
 
 def _table(name: str, part: Mapping[str, Any]) -> str:

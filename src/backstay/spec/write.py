@@ -1,4 +1,4 @@
-"""Write a `cluster.yaml` that says what a specification says beyond the defaults."""
+"""Write a `cluster.yaml` that says again what was said in the one that a specification is of."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PLAIN = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234567
 
 def render(spec: ClusterSpec) -> str:
     """Return the text; reading it gives an equal specification."""
-    values = spec.model_dump(mode="json", by_alias=True, exclude_defaults=True)
+    values = spec.model_dump(mode="json", by_alias=True, exclude_unset=True)
     values = {"name": spec.name, "kubernetes": spec.kubernetes, **values}
     for host in values["hosts"]:
         host["roles"] = sorted(host["roles"])
