@@ -62,6 +62,8 @@ class Watched:
     wrong: Callable[[str, str], Completed | Exception | None] = lambda _host, _stage: None
     pause: float = 0
     seen: list[tuple[str, str]] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+    """Scripts that nobody left before their end."""
 
     @property
     def world(self) -> World:
@@ -117,6 +119,7 @@ class _Machine:
                 on_line(f"backstay-drill-sign {sign} 1700000000000000000")
             on_line("what else a program prints")
         await asyncio.sleep(self.all.pause)
+        self.all.ended.append(what)
         return answer or FINE
 
     async def send(self, script: str, source: Path, *, deadline: float) -> Completed:
@@ -218,6 +221,7 @@ async def test_an_injection_on_its_way_arrives_before_its_undo() -> None:
     with pytest.raises(asyncio.CancelledError):
         await entering
     assert watched.stages() == ["arm", "inject", "injected", "undo", "undone"]
+    assert watched.ended == ["arm", "inject", "undo"]
 
 
 async def test_an_undo_that_fails_is_told_and_raised() -> None:

@@ -1,0 +1,301 @@
+"""Faults on real machines: they bite, and they heal, also when nobody is left to heal them.
+
+One lab serves all of this file's tests; what each leaves is asked at its end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from backstay.drill.faults.kinds import (
+    BlindBalancer,
+    BlockNames,
+    BlockVrrp,
+    BreakMachine,
+    BreakUnit,
+    Cut,
+    Fault,
+    FillDisk,
+    FlapCheck,
+    Harm,
+    Lose,
+    MoveLeader,
+    Power,
+    Restart,
+    Silence,
+    Slow,
+    StallDisk,
+    Starve,
+    Unit,
+    Way,
+)
+from backstay.drill.faults.steps import ETCDCTL
+from backstay.drill.faults.targets import site_of
+from backstay.drill.inject import Tell, Turn, injected
+from backstay.drill.undo import leftovers, undo_all
+from backstay.errors import RefusedError
+from backstay.fleet.ssh import connected
+from backstay.fleet.world import World
+from backstay.lab import PowerSwitch, give_disk, places_of
+from backstay.spec.parse import parse
+from fakes.real_lab import RealLab, eventually, run
+
+pytestmark = pytest.mark.lab
+
+NAME = "t-drill-faults"
+PLANES = ("cp-1", "cp-2", "cp-3")
+ARMED_SECONDS = 4.0
+FROZEN = "grep -c '^State:.T' /proc/$(systemctl show --value -p MainPID {unit})/status"
+READ = f"{ETCDCTL} get backstay-health >/dev/null 2>&1 && echo yes || echo no"
+
+# Enters the block and stays there until it is killed, having said how far it is.
+OPERATOR = """
+import asyncio, sys
+sys.path.insert(0, sys.argv[2])
+from test_drill_faults import drilled, FAULTS, ARMED_SECONDS
+
+async def main():
+    def tell(host, turn, what):
+        print(turn, host, what, flush=True)
+
+    async with drilled(FAULTS[sys.argv[1]], *sys.argv[3:], seconds=ARMED_SECONDS, listen=tell):
+        print("block", flush=True)
+        await asyncio.sleep(60)
+
+asyncio.run(main())
+"""
+FAULTS: dict[str, Fault] = {
+    "freeze etcd": BreakUnit(Unit.ETCD, Harm.FREEZE),
+    "stop apiserver": BreakUnit(Unit.APISERVER, Harm.STOP),
+    "cut": Cut(Way.BOTH, 2380),
+    "flap": FlapCheck(0.5),
+    "block names": BlockNames(),
+    "freeze machine": BreakMachine(Power.FREEZE),
+    "kill machine": BreakMachine(Power.KILL),
+}
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealLab]:
+    run("lab", "down", "--name", NAME)
+    run("lab", "up", "--control-plane", "3", "--workers", "1", "--name", NAME)
+    yield RealLab(NAME, tmp_path_factory.mktemp(NAME))
+    run("lab", "down", "--name", NAME)
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    async with connected(parse(places_of(NAME).cluster.read_text())) as machines:
+        yield World(machines)
+
+
+@asynccontextmanager
+async def drilled(
+    fault: Fault, *hosts: str, seconds: float = 30, listen: Tell = lambda *_: None
+) -> AsyncIterator[list[tuple[str, Turn]]]:
+    """Give the block in which a fault of this lab stands, and what was told about it."""
+    told: list[tuple[str, Turn]] = []
+
+    def tell(host: str, turn: Turn, what: str) -> None:
+        told.append((host, turn))
+        listen(host, turn, what)
+
+    site = site_of(parse(places_of(NAME).cluster.read_text()))
+    async with (
+        world() as reached,
+        injected(
+            fault,
+            hosts,
+            site=site,
+            world=reached,
+            machines=PowerSwitch(NAME),
+            seconds=seconds,
+            tell=tell,
+        ),
+    ):
+        yield told
+
+
+async def left() -> dict[str, tuple[str, ...]]:
+    async with world() as reached:
+        return dict(await leftovers(reached, PowerSwitch(NAME)))
+
+
+@pytest.fixture(autouse=True)
+def nothing_left(lab: RealLab) -> Iterator[None]:
+    """Whatever a test did, its machines are clean after it."""
+    del lab
+    yield
+    assert asyncio.run(left()) == {}
+
+
+async def test_a_frozen_unit_is_stopped_and_goes_on(lab: RealLab) -> None:
+    """Its process is there and does nothing; leftovers tell while it is so."""
+    frozen = FROZEN.format(unit="etcd")
+    async with drilled(FAULTS["freeze etcd"], "cp-1") as told:
+        assert lab.sh("cp-1", frozen) == "1\n"
+        assert {"fault freeze etcd", "frozen etcd"} <= set((await left())["cp-1"])
+    assert told == [("cp-1", Turn.INJECTED), ("cp-1", Turn.UNDONE)]
+    assert lab.sh("cp-1", frozen, check=False) == "0\n"
+
+
+async def test_a_unit_that_is_killed_is_another_process_after(lab: RealLab) -> None:
+    """And systemd alone may start it again before we do."""
+    ask = "systemctl show --value -p MainPID kube-scheduler"
+    before = lab.sh("cp-2", ask)
+    async with drilled(BreakUnit(Unit.SCHEDULER, Harm.KILL), "cp-2"):
+        assert lab.sh("cp-2", ask) != before
+    assert lab.sh("cp-2", "systemctl is-active kube-scheduler") == "active\n"
+
+
+async def test_a_unit_that_is_stopped_stays_so_until_it_is_undone(lab: RealLab) -> None:
+    """Nothing starts it in between."""
+    async with drilled(BreakUnit(Unit.KUBELET, Harm.STOP), "w-1"):
+        assert lab.sh("w-1", "systemctl is-active kubelet", check=False) == "inactive\n"
+    assert lab.sh("w-1", "systemctl is-active kubelet") == "active\n"
+
+
+async def test_a_member_that_is_cut_off_by_port_serves_no_read_but_answers_others(
+    lab: RealLab,
+) -> None:
+    """Peers are gone, clients are not; the other two go on."""
+    async with drilled(Cut(Way.BOTH, 2380), "cp-1") as told:
+        assert lab.sh("cp-1", READ) == "no\n"
+        assert lab.sh("cp-2", READ) == "yes\n"
+        assert lab.sh("w-1", "ping -c 1 -W 1 10.0.0.1 >/dev/null; echo here") == "here\n"
+    assert {host for host, turn in told if turn is Turn.UNDONE} == set(PLANES)
+    eventually(lambda: lab.sh("cp-1", READ) == "yes\n", seconds=10, what="cp-1 serving")
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Lose(5), Slow(4000), BlockVrrp(), BlindBalancer(), BlockNames(), Starve(Unit.ETCD, 50)],
+    ids=lambda fault: type(fault).__name__,
+)
+async def test_a_fault_is_there_and_gone(lab: RealLab, fault: Fault) -> None:
+    """The machine itself says so each time, or nobody would be told that it was."""
+    del lab
+    async with drilled(fault, "cp-3") as told:
+        assert told == [("cp-3", Turn.INJECTED)]
+    assert told[1:] == [("cp-3", Turn.UNDONE)]
+
+
+async def test_connections_that_die_silently_are_those_that_were_there(lab: RealLab) -> None:
+    """A new one through the same address works."""
+    async with drilled(Silence(), "w-1"):
+        table = lab.sh("w-1", "nft list table inet backstay_drill")
+        assert "tcp sport 8443 tcp dport" in table
+        lab.sh("w-1", f"curl -sfk -m 2 -o /dev/null https://{vip()}:8443/readyz")
+
+
+def vip() -> str:
+    return str(parse(places_of(NAME).cluster.read_text()).endpoint.vip)
+
+
+async def test_an_etcd_without_a_disk_of_its_own_stalls_nobody_elses(lab: RealLab) -> None:
+    """It is refused, until the machine has such a disk; then the member hangs, and comes back."""
+    with pytest.raises(RefusedError, match="nothing was injected"):
+        async with drilled(StallDisk(), "cp-3"):
+            pytest.fail("this computer's disk was stalled")
+    await give_disk(NAME, "cp-3")
+    eventually(lambda: lab.sh("cp-3", READ) == "yes\n", seconds=30, what="cp-3 serving")
+    touch = "timeout 1 touch /var/lib/etcd/x; echo $?"
+    async with drilled(StallDisk(), "cp-3"):
+        # A hanging write cannot even be killed, so nobody waits for it.
+        lab.sh("cp-3", "touch /var/lib/etcd/x >/dev/null 2>&1 &")
+        eventually(
+            lambda: "D" in lab.sh("cp-3", "ps -o state= -C touch", check=False),
+            seconds=5,
+            what="a write that hangs",
+        )
+    assert lab.sh("cp-3", touch) == "0\n"
+    async with drilled(FillDisk(), "cp-3"):
+        write = "dd if=/dev/zero of=/var/lib/etcd/x bs=1M count=8 2>&1 || echo full"
+        assert "full" in lab.sh("cp-3", write)
+    assert "full" not in lab.sh("cp-3", f"{write}; rm /var/lib/etcd/x")
+
+
+async def test_planned_ones_leave_everything_serving(lab: RealLab) -> None:
+    """A leader hands over, and a unit is restarted everywhere, one after the other."""
+    status = f"{ETCDCTL} endpoint status -w fields | grep -E 'MemberID|Leader'"
+    (leader,) = (
+        host
+        for host in PLANES
+        if len({line.split()[-1] for line in lab.sh(host, status).splitlines()}) == 1
+    )
+    async with drilled(MoveLeader(), leader):
+        after = lab.sh(leader, status).splitlines()
+        assert len({line.split()[-1] for line in after}) == 2
+    async with drilled(Restart(Unit.SCHEDULER), *PLANES) as told:
+        turns = (Turn.INJECTED, Turn.UNDONE)
+        assert told == [(host, turn) for host in PLANES for turn in turns]
+
+
+async def test_what_killed_operators_broke_heals_by_itself(lab: RealLab) -> None:
+    """Killed while they inject or after, they leave faults, all gone after the armed time."""
+    began = time.monotonic()
+    await asyncio.gather(
+        operator_killed_at("injected", "freeze etcd", "cp-1"),
+        operator_killed_at("injected", "stop apiserver", "cp-1"),
+        operator_killed_at("injected", "freeze machine", "cp-2"),
+        operator_killed_at("block", "flap", "cp-3"),
+        operator_killed_at("block", "kill machine", "w-1"),
+    )
+    assert set(PowerSwitch(NAME).armed()) == {"cp-2", "w-1"}
+    while not await healed(lab):
+        assert time.monotonic() - began < ARMED_SECONDS + 15
+        await asyncio.sleep(0.2)
+
+
+async def operator_killed_at(said: str, name: str, *hosts: str) -> None:
+    """Drill in another process, and kill it the moment it says a word."""
+    operator = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", OPERATOR, name, str(Path(__file__).parent), *hosts),
+        stdout=asyncio.subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+    )
+    assert operator.stdout is not None
+    while line := await operator.stdout.readline():
+        if line.decode().startswith(said):
+            break
+    operator.kill()
+    assert await operator.wait() == -signal.SIGKILL
+
+
+async def healed(lab: RealLab) -> bool:
+    """Tell whether all four answer, nothing of a drill is left, and units run."""
+    async with world() as reached:
+        if len(reached.reached) < 4 or await leftovers(reached, PowerSwitch(NAME)):
+            return False
+    ask = "systemctl is-active etcd kube-apiserver haproxy"
+    return all(lab.sh(host, ask, check=False).split() == ["active"] * 3 for host in PLANES)
+
+
+async def test_what_is_found_after_a_crash_can_be_undone_at_once(lab: RealLab) -> None:
+    """Nobody needs to wait for the timers."""
+    del lab
+    await operator_killed_at("block", "cut", "cp-1")
+    found = await left()
+    assert set(found) == set(PLANES)
+    assert "table inet backstay_drill" in found["cp-2"]
+    async with world() as reached:
+        await undo_all(reached, PowerSwitch(NAME))
+    assert await left() == {}
+
+
+async def test_a_rebooted_machine_comes_back_clean(lab: RealLab) -> None:
+    """The undo goes with the machine's /run, and so does what it would have undone."""
+    del lab
+    await operator_killed_at("block", "block names", "w-1")
+    assert "table inet backstay_drill" in (await left())["w-1"]
+    await PowerSwitch(NAME).reboot("w-1")
+    assert await left() == {}
