@@ -22,7 +22,7 @@ ELECTED = (*CALM, "gap<2.2s")
 HANDED = (*UNNOTICED, "gap<0.22s")
 """A tenth of that: nobody waits for a time-out when the leader itself names its heir."""
 KILLED = (*CALM, "failed<=2")
-MOVED = (*CALM, "gap<0.8s")
+MOVED = (*CALM, "vip-move<0.8s")
 """1.15 times three adverts and the skew of the second priority."""
 DETECTED = (*CALM, "gap<2.6s")
 """1.3 times what a balancer needs to see that an apiserver is silent (0.5 + 2 x 0.75 s)."""
