@@ -38,6 +38,9 @@ SECTIONS = {
         ),
         "config": Entry("backstay.cli.verbs.config:config", "About cluster.yaml itself."),
     },
+    "Prove": {
+        "drill": Entry("backstay.cli.verbs.drill:drill", "Break it, and measure what that costs."),
+    },
     "Carry": {
         "version": Entry("backstay.cli.verbs.version:version", "Versions, ours and supported."),
         "completion": Entry(

@@ -1,0 +1,171 @@
+"""Drills as people read them in a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from backstay.cli.tables import table
+from backstay.drill.oracle.verdict import Verdict
+from backstay.drill.report.objectives import QUANTITIES, Answer
+from backstay.drill.report.plot import plot
+from backstay.drill.report.wording import count, milliseconds, seconds
+from backstay.planning.look import Look, Tone, shortened
+
+if TYPE_CHECKING:
+    from backstay.drill.faults.scenario import Scenario
+    from backstay.drill.oracle.verdict import Finding
+    from backstay.drill.report.document import Drilled
+    from backstay.drill.report.numbers import Group
+    from backstay.drill.report.objectives import Result
+
+TONES = {
+    Verdict.PASS: Tone.GOOD,
+    Verdict.FAIL: Tone.BAD,
+    Verdict.INCONCLUSIVE: Tone.WARNING,
+}
+GROUP_HEAD = (
+    *("CLIENTS", "DOES", "ASKED", "FAILED", "UNKNOWN", "RETRIED", "LATE"),
+    *("P50", "P99", "LONGEST", "GAP"),
+)
+SUITE_HEAD = (
+    *("DRILL", "VERDICT", "WRITE GAP", "FAILED", "RETRIED", "LOST"),
+    *("RE-ELECT", "VIP", "LEASE", "NOT READY", "OPERATIONS"),
+)
+LIST_HEAD = ("NAME", "TARGET", "LASTS", "MUST HOLD", "SHOWS")
+
+
+def drill_text(found: Drilled, look: Look) -> str:
+    """Return the plot, the numbers by kind of client, the promises, and the verdict."""
+    rows = [_group(one, look) for one in found.numbers.groups]
+    parts = (
+        plot(found.history, look),
+        table(GROUP_HEAD, rows, look=look),
+        "\n".join(_facts(found, look)),
+        "\n".join(_results(found.results, look)),
+        "\n".join(_findings(found.judgement.findings, look)),
+        verdict_line(found, look),
+    )
+    return "\n\n".join(part for part in parts if part)
+
+
+def verdict_line(found: Drilled, look: Look) -> str:
+    """Return the verdict in a word, and the drill in a sentence."""
+    word = look.paint(TONES[found.verdict], found.verdict.value.upper())
+    return f"{word}  {found.header.scenario}: {found.sentence}"
+
+
+def _group(one: Group, look: Look) -> tuple[str, ...]:
+    dash = look.marks.dash
+    gap = None if one.gap is None else one.gap.seconds
+    return (
+        one.name,
+        f"{one.action}s",
+        count(one.operations),
+        count(one.failed),
+        count(one.unknown),
+        count(one.told_to_retry),
+        count(one.held_back),
+        *(milliseconds(value, dash=dash) for value in (one.p50, one.p99, one.longest)),
+        seconds(gap, dash=dash),
+    )
+
+
+def _facts(found: Drilled, look: Look) -> Iterator[str]:
+    numbers = found.numbers
+    times: Mapping[str, float | None] = {
+        "noticed after": numbers.detected,
+        "another etcd leader after": numbers.reelected,
+        "virtual address moved after": numbers.vip_moved,
+        **{f"next holder of {name} after": value for name, value in numbers.lease_gaps.items()},
+        **{f"two holders of {name} for": value for name, value in numbers.lease_overlaps.items()},
+    }
+    for name, value in times.items():
+        if value is not None:
+            yield f"{name:<44} {seconds(value, dash=look.marks.dash)}"
+    if numbers.errors:
+        errors = ", ".join(f"{count(number)} {error}" for error, number in numbers.errors.items())
+        yield f"{'failures':<44} {errors}"
+    if numbers.not_ready:
+        yield f"{'not Ready':<44} {', '.join(numbers.not_ready)}"
+
+
+def _results(results: Iterable[Result], look: Look) -> Iterator[str]:
+    marks = {
+        Answer.MET: look.paint(Tone.GOOD, look.marks.tick),
+        Answer.MISSED: look.paint(Tone.BAD, look.marks.cross),
+        Answer.UNKNOWN: look.paint(Tone.WARNING, "?"),
+    }
+    for one in results:
+        quantity = QUANTITIES[one.objective.name]
+        words = seconds if quantity.is_time else count
+        seen = words(one.seen, dash="not seen")
+        yield f"{marks[one.answer]} {one.objective!s:<14} {seen:<10} {quantity.meaning}"
+
+
+def _findings(findings: Iterable[Finding], look: Look) -> Iterator[str]:
+    for one in findings:
+        mark = look.marks.tick if one.verdict is Verdict.PASS else look.marks.cross
+        mark = "?" if one.verdict is Verdict.INCONCLUSIVE else mark
+        yield f"{look.paint(TONES[one.verdict], mark)} {one.check:<16} {one.what}"
+        if one.verdict is not Verdict.PASS:
+            yield from (
+                f"    {shortened(line, look.width - 4, look.marks)}" for line in one.evidence
+            )
+
+
+def suite_text(drills: Sequence[Drilled], look: Look) -> str:
+    """Return one row for each drill, and what all of them did together."""
+    rows = [suite_row(one, look) for one in drills]
+    operations = sum(one.numbers.operations for one in drills)
+    failed = sum(one.verdict is not Verdict.PASS for one in drills)
+    last = f"{len(drills)} drills, {count(operations)} operations, {failed} not passed"
+    return f"{table(SUITE_HEAD, rows, look=look)}\n\n{last}"
+
+
+def suite_row(found: Drilled, look: Look) -> tuple[str, ...]:
+    """Return the numbers of a drill that tell most."""
+    numbers, dash = found.numbers, look.marks.dash
+    lease = max(numbers.lease_gaps.values(), default=None)
+    lost = [one for one in found.judgement.findings if one.check == "lost writes"]
+    return (
+        found.header.scenario,
+        found.verdict.value,
+        seconds(None if numbers.write_gap is None else numbers.write_gap.seconds, dash=dash),
+        count(numbers.failed),
+        count(numbers.told_to_retry),
+        count(sum(len(one.evidence) for one in lost if one.verdict is Verdict.FAIL)),
+        *(seconds(one, dash=dash) for one in (numbers.reelected, numbers.vip_moved, lease)),
+        count(len(numbers.not_ready)),
+        count(numbers.operations),
+    )
+
+
+def list_text(scenarios: Iterable[Scenario], look: Look) -> str:
+    """Return every scenario in a row; each by itself with its explanation when all is told."""
+    rows = [
+        (
+            one.name,
+            one.target,
+            f"{one.seconds:g} s",
+            ",".join(one.objectives),
+            ",".join(one.shows) or look.marks.dash,
+        )
+        for one in scenarios
+    ]
+    return table(LIST_HEAD, rows, look=look)
+
+
+def explanation(one: Scenario, look: Look) -> str:
+    """Return all that there is to say about a scenario."""
+    lines = (
+        look.paint(Tone.STRONG, one.name),
+        one.explanation,
+        "",
+        f"target       {one.target}",
+        f"lasts        {one.seconds:g} s",
+        f"must hold    {','.join(one.objectives)}",
+        f"shows        {', '.join(one.shows) or look.marks.dash}",
+        f"run it       backstay drill run {one.name}",
+    )
+    return "\n".join(lines)

@@ -1,0 +1,73 @@
+"""What is asked of one drill, and how its history says so."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from backstay import __version__
+from backstay.drill.faults.scenario import Scenario
+from backstay.drill.history import Header
+from backstay.drill.load.plan import LoadPlan
+from backstay.drill.oracle.judge import RATE
+from backstay.drill.run import Course
+from backstay.fleet.world import utc_now
+from backstay.spec.model import ClusterSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked of one drill; `seconds` and `objectives` replace the scenario's own."""
+
+    scenario: Scenario
+    command: str
+    seed: int = 0
+    target: str = ""
+    seconds: float | None = None
+    objectives: tuple[str, ...] = ()
+    scale: float = 1.0
+
+    @property
+    def course(self) -> Course:
+        """How long each phase takes."""
+        return Course(fault=self.seconds or self.scenario.seconds)
+
+
+def header_of(
+    spec: ClusterSpec,
+    wish: Wish,
+    plan: LoadPlan,
+    targets: tuple[str, ...],
+    versions: Mapping[str, str],
+) -> Header:
+    """Return the beginning of a history: what is about to be done, to whom, and how."""
+    scenario = wish.scenario
+    return Header(
+        scenario=scenario.name,
+        cluster=spec.name,
+        started=utc_now().isoformat(timespec="seconds"),
+        command=wish.command,
+        seed=wish.seed,
+        clients=plan.clients,
+        targets=targets,
+        explanation=scenario.explanation,
+        objectives=wish.objectives or scenario.objectives,
+        members=tuple(host.name for host in spec.etcd_members),
+        planes=tuple(host.name for host in spec.control_planes),
+        versions={**versions, "backstay": __version__},
+        settings=settings_of(spec),
+        load={RATE: plan.rate, "timeout_seconds": plan.seconds, "registers": len(plan.keys)},
+    )
+
+
+def settings_of(spec: ClusterSpec) -> dict[str, str]:
+    """Return the timers that decide how long a failure is felt."""
+    timers = spec.load_balancer
+    return {
+        "etcd heartbeat": f"{spec.etcd.heartbeat_milliseconds} ms",
+        "etcd election": f"{spec.etcd.election_milliseconds} ms",
+        "balancer check interval": f"{timers.check_interval_milliseconds} ms",
+        "balancer check interval after a failure": f"{timers.check_fast_interval_milliseconds} ms",
+        "balancer check time-out": f"{timers.check_timeout_milliseconds} ms",
+        "VRRP advert interval": f"{timers.advert_interval_milliseconds} ms",
+    }

@@ -1,0 +1,46 @@
+"""Whether a cluster's machines are a lab's of this computer, whose power is ours."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from backstay.errors import BackstayError, GateTimeoutError
+from backstay.lab import PowerSwitch, give_disk, labs, read
+from backstay.operations.drill_health import trouble
+from backstay.spec.model import ClusterSpec
+
+WELL_SECONDS = 90.0
+POLL_SECONDS = 0.25
+
+
+def power_of(spec: ClusterSpec) -> PowerSwitch | None:
+    """Return the power of the lab that has all of the cluster's machines, by name and address."""
+    wanted = {(host.name, str(host.internal)) for host in spec.hosts}
+    for name in labs():
+        with suppress(BackstayError):
+            if wanted <= {(one.name, str(one.address)) for one in read(name).machines}:
+                return PowerSwitch(name)
+    return None
+
+
+async def give_disks(spec: ClusterSpec, power: PowerSwitch) -> None:
+    """Give every member of etcd a disk of its own, one after the other; once is enough.
+
+    Raises GateTimeoutError when the cluster is not well again after a member's power cycle.
+    """
+    ask = trouble(spec)
+    for host in spec.etcd_members:
+        await give_disk(power.lab, host.name)
+        said = ""
+        try:
+            async with asyncio.timeout(WELL_SECONDS):
+                while said := await ask():  # noqa: ASYNC110  # healing sends no event
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError as error:
+            raise GateTimeoutError(
+                "the cluster is not well after a member was given a disk of its own",
+                where=host.name,
+                why=said,
+                next_move="backstay status",
+            ) from error

@@ -1,0 +1,182 @@
+"""What `backstay drill` says without any cluster: lists, judgements, comparisons, refusals."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from backstay.cli.console import Console
+from backstay.cli.drilling import agree, results_in
+from backstay.cli.settings import Settings
+from backstay.drill.faults.catalogue import SCENARIOS, SUITES
+from backstay.drill.history import FinalRead, History, header_line, record_line
+from backstay.errors import RefusedError, UsageError
+from backstay.fleet.world import utc_now
+from backstay.lab import PowerSwitch
+from backstay.operations.drill_suite import chosen
+from backstay.spec.model import ClusterSpec
+from fakes.drill_histories import history
+from fakes.program import Program
+
+SPEC = ClusterSpec.model_validate(
+    {
+        "name": "prod",
+        "endpoint": {"vip": "10.0.0.10"},
+        "hosts": [{"name": "cp-1", "address": "10.0.0.11", "roles": ["control-plane"]}],
+    }
+)
+
+
+def saved(path: Path, found: History) -> Path:
+    lines = (header_line(found.header), *(record_line(one) for one in found.records))
+    path.write_text("".join(f"{line}\n" for line in lines))
+    return path
+
+
+def test_every_scenario_is_listed_with_what_it_promises(backstay: Program) -> None:
+    """A row for each, in whatever form."""
+    said = backstay("drill", "list")
+    assert said.code == 0
+    assert all(name in said.out for name in SCENARIOS)
+    names = backstay("drill", "list", "-o", "name").out.split()
+    assert names == list(SCENARIOS)
+    items = json.loads(backstay("drill", "list", "-o", "json").out)["items"]
+    assert [one["name"] for one in items] == names
+
+
+def test_a_scenario_is_explained(backstay: Program) -> None:
+    """One name brings everything that there is to say about it."""
+    said = backstay("drill", "list", "vip-hand-over")
+    assert said.code == 0
+    assert SCENARIOS["vip-hand-over"].explanation in said.out
+    assert "backstay drill run vip-hand-over" in said.out
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("list", "etcd-leader-kil"), "there is no scenario 'etcd-leader-kil'"),
+        (("run", "nonsense"), "there is no scenario 'nonsense'"),
+        (("run", "vip-hand-over", "--objective", "gapp<2s"), "did you mean gap?"),
+        (("run", "vip-hand-over", "--objective", "gap<2"), "a time, with s or ms"),
+        (("run", "vip-hand-over", "--repeat", "0"), "--repeat"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_before_anything_is_touched(
+    backstay: Program, words: tuple[str, ...], meant: str
+) -> None:
+    """The command line is checked before any file is read or machine asked."""
+    said = backstay("drill", *words)
+    assert said.code == 64
+    assert meant in said.err
+
+
+def test_a_kept_history_is_judged_again(backstay: Program, tmp_path: Path) -> None:
+    """The verdict of a file is the verdict of the drill."""
+    file = saved(tmp_path / "history.jsonl", history(7))
+    said = backstay("drill", "check", str(file))
+    assert said.code == 0, said.err
+    assert "PASS" in said.out
+    assert json.loads(backstay("drill", "check", str(file), "-o", "json").out)["verdict"] == "pass"
+
+
+def test_a_kept_history_with_a_lost_write_fails_again(backstay: Program, tmp_path: Path) -> None:
+    """Exit code 2, the check that failed, and its evidence."""
+    good = history(7)
+    last = next(one for one in good.records if isinstance(one, FinalRead))
+    lost = tuple(
+        replace(one, value=None, modified=None)
+        if isinstance(one, FinalRead) and one.key == last.key
+        else one
+        for one in good.records
+    )
+    said = backstay("drill", "check", str(saved(tmp_path / "h", replace(good, records=lost))))
+    assert said.code == 2
+    assert "FAIL" in said.out
+    assert "lost writes" in said.out
+
+
+def test_a_page_can_be_made_from_a_kept_history(backstay: Program, tmp_path: Path) -> None:
+    """`--html` writes one file that needs nothing else."""
+    page = tmp_path / "report.html"
+    said = backstay("drill", "check", str(saved(tmp_path / "h", history(7))), "--html", str(page))
+    assert said.code == 0, said.err
+    assert page.read_text().lower().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", '{"format": 99}\n', "\x00\xff"])
+def test_what_is_no_history_is_rejected(backstay: Program, tmp_path: Path, text: str) -> None:
+    """Neither an empty file nor another program's is judged; the error says why."""
+    file = tmp_path / "history.jsonl"
+    file.write_bytes(text.encode("latin-1"))
+    said = backstay("drill", "check", str(file))
+    assert said.code == 3
+    assert "is no history of a drill" in said.err
+    assert "Traceback" not in said.err
+
+
+def test_two_reports_stand_side_by_side(backstay: Program, tmp_path: Path) -> None:
+    """Every number of both, with the ratio."""
+    files = []
+    for seed in (7, 8):
+        file = saved(tmp_path / f"{seed}", history(seed))
+        report = tmp_path / f"{seed}.json"
+        report.write_text(backstay("drill", "check", str(file), "-o", "json").out)
+        files.append(str(report))
+    said = backstay("drill", "compare", *files)
+    assert said.code == 0, said.err
+    assert "Longest time without an acknowledged write" in said.out or "Operations" in said.out
+    page = tmp_path / "both.html"
+    assert backstay("drill", "compare", *files, "--html", str(page)).code == 0
+    assert page.exists()
+
+
+def test_what_is_no_report_is_not_compared(backstay: Program, tmp_path: Path) -> None:
+    """A plan is not a drill."""
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"kind": "Plan"}')
+    said = backstay("drill", "compare", str(plan), str(plan))
+    assert said.code == 3
+    assert "its kind is 'Plan'" in said.err
+
+
+def console() -> Console:
+    return Console.here(Settings(no_input=True))
+
+
+def test_a_lab_may_be_broken_without_a_word() -> None:
+    """Breaking is what a lab is for."""
+    agree(console(), SPEC, PowerSwitch("lab"), "")
+
+
+@pytest.mark.parametrize("confirm", ["", "another"])
+def test_what_is_no_lab_must_be_named(confirm: str) -> None:
+    """Nobody breaks the wrong cluster by repeating the last command."""
+    with pytest.raises(RefusedError) as caught:
+        agree(console(), SPEC, None, confirm)
+    assert f"--confirm {SPEC.name}" in caught.value.next_move
+
+
+def test_who_names_the_cluster_may_break_it() -> None:
+    """The name, and nothing else, is the agreement."""
+    agree(console(), SPEC, None, SPEC.name)
+
+
+def test_results_never_overwrite_others(tmp_path: Path) -> None:
+    """Two drills within a second have a folder each, which nobody else can read."""
+    now = utc_now()
+    one, other = (results_in(tmp_path, "idle", now) for _ in range(2))
+    assert one.folder != other.folder
+    assert one.folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_suite_leaves_out_what_needs_the_power_of_machines() -> None:
+    """Where nobody holds it, the rest is drilled."""
+    without = chosen("default", has_power=False)
+    assert not any(one.needs_power or one.needs_disk for one in without)
+    assert len(without) < len(chosen("default", has_power=True)) == len(SUITES["default"])
+    with pytest.raises(UsageError, match="defualt"):
+        chosen("defualt", has_power=True)
