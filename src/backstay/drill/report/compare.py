@@ -10,6 +10,9 @@ from backstay.drill.report.figures import Better, Seen, Unit, figures
 from backstay.drill.report.markup import Markup, Template, badge, joined, table, tag, whole
 from backstay.planning.look import UNICODE
 
+CHANCE = 0.05
+"""Of a time: two drills of the same cluster differ by so much; counts are taken as they are."""
+
 Document = Mapping[str, Any]
 """A drill's report, as `report.json` holds it."""
 
@@ -35,10 +38,13 @@ class Row:
 
     @property
     def winner(self) -> str:
-        """`A` or `B`, empty if neither is better or it cannot be said."""
+        """`A` or `B`, empty if neither is better by more than chance, or it cannot be said."""
         if self.better is Better.NEITHER or self.one is None or self.other is None:
             return ""
-        return "" if self.one == self.other else "A" if self.one < self.other else "B"
+        lower, higher = sorted((self.one, self.other))
+        if higher - lower <= higher * (0 if self.unit is Unit.COUNT else CHANCE):
+            return ""
+        return "A" if self.one == lower else "B"
 
     @property
     def cells(self) -> tuple[str, str, str, str, str]:
@@ -82,20 +88,19 @@ def _all(report: Document) -> Iterator[Seen]:
 
 def comparison_page(one: Document, other: Document, template: Template) -> str:
     """Return two reports as one page of HTML."""
-    rows = tuple(compared(one, other))
-    body = joined((_head(one, other, rows), _sides(one, other), _table(rows), _both(one, other)))
+    parts = _head(one, other), _sides(one, other), _table(one, other), _both(one, other)
     title = f"{one['scenario']} on {one['cluster']} and {other['cluster']}"
-    return whole(template, title=title, body=body)
+    return whole(template, title=title, body=joined(parts))
 
 
-def _head(one: Document, other: Document, rows: tuple[Row, ...]) -> Markup:
+def _head(one: Document, other: Document) -> Markup:
     scenarios = " and ".join(dict.fromkeys((one["scenario"], other["scenario"])))
-    wins = [sum(row.winner == name for row in rows) for name in ("A", "B")]
+    words = f"The better value is bold; times must differ by more than {CHANCE:.0%}."
     return tag(
         "header",
         tag("p", "two drills side by side", class_="over"),
         tag("h1", scenarios),
-        tag("p", f"Of {len(rows)} figures, A is better in {wins[0]} and B in {wins[1]}."),
+        tag("p", words, class_="explanation"),
     )
 
 
@@ -114,10 +119,11 @@ def _side(name: str, report: Document) -> Markup:
     )
 
 
-def _table(rows: tuple[Row, ...]) -> Markup:
+def _table(one: Document, other: Document) -> Markup:
     head = ("Figure", "A", "B", "B / A", "Better")
     lines = (
-        tuple(_marked(row, cell, place) for place, cell in enumerate(row.cells)) for row in rows
+        tuple(_marked(row, cell, place) for place, cell in enumerate(row.cells))
+        for row in compared(one, other)
     )
     return tag("section", tag("h2", "Numbers"), table("Times count from the fault", head, lines))
 

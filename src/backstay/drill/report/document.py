@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from backstay.drill.history import Header, History
 from backstay.drill.oracle.verdict import Judgement, Verdict
-from backstay.drill.report.numbers import Gap, Group, Numbers, measure
+from backstay.drill.report.numbers import Group, Numbers, measure
 from backstay.drill.report.objectives import (
     Answer,
     Result,
@@ -15,6 +15,7 @@ from backstay.drill.report.objectives import (
     lost_writes,
     parse_objectives,
 )
+from backstay.drill.report.times import Gap
 from backstay.drill.report.wording import plural
 
 API_VERSION = "backstay.dev/v1"
@@ -137,6 +138,7 @@ def _numbers(numbers: Numbers) -> Mapping[str, object]:
         "write_gap_seconds": _seconds(numbers.write_gap),
         "read_gap_seconds": _seconds(numbers.read_gap),
         "etcd_write_gap_seconds": _seconds(numbers.etcd_write_gap),
+        "watch_gap_seconds": {name: gap.seconds for name, gap in numbers.watch_gaps.items()},
         "detected_seconds": numbers.detected,
         "reelected_seconds": numbers.reelected,
         "elections": numbers.elections,
@@ -145,7 +147,7 @@ def _numbers(numbers: Numbers) -> Mapping[str, object]:
         "healed_seconds": numbers.healed,
         "lease_gap_seconds": dict(numbers.lease_gaps),
         "lease_overlap_seconds": dict(numbers.lease_overlaps),
-        "nodes_not_ready": list(numbers.not_ready),
+        "nodes_not_ready": list(numbers.not_ready) if numbers.nodes else None,
         "errors": dict(numbers.errors),
         "groups": [_group(one) for one in numbers.groups],
     }

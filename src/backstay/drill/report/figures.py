@@ -66,7 +66,7 @@ FIGURES = (
     Figure("write_gap_seconds", "Longest time without an acknowledged write", Unit.SECONDS),
     Figure("read_gap_seconds", "Longest time without an answered read", Unit.SECONDS),
     Figure("etcd_write_gap_seconds", "Longest time without a write to etcd itself", Unit.SECONDS),
-    Figure("watch_gap_seconds", "Longest time that a watch was behind", Unit.SECONDS),
+    Figure("watch_gap_seconds", "Longest time behind, for every watch", Unit.SECONDS),
     Figure("failed", "Requests that failed", Unit.COUNT),
     Figure("told_to_retry", "Answers to try again", Unit.COUNT),
     Figure("detected_seconds", "Until somebody noticed", Unit.SECONDS),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from backstay.drill.history import (
@@ -17,22 +17,11 @@ from backstay.drill.history import (
     Outcome,
     Path,
 )
+from backstay.drill.report.times import Gap, Times
+from backstay.drill.report.watches import watch_gaps
 
 ENDPOINT = frozenset({Path.VIP, Path.SERVICE})
 """The ways that ordinary clients go: whoever is bound to one machine falls with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """The longest time without an acknowledged operation, from its begin to its end."""
-
-    begin: int
-    end: int
-
-    @property
-    def seconds(self) -> float:
-        """How long it is."""
-        return (self.end - self.begin) / SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +50,8 @@ class Group:
 class Numbers:
     """Everything that is measured; None is what was not seen. Times in seconds after the fault.
 
-    `write_gap`, `read_gap`, `failed` and `told_to_retry` are of clients of the endpoint.
+    `write_gap`, `read_gap`, `failed`, `told_to_retry` and `p99`, in milliseconds and of the
+    slowest group, are of clients of the endpoint; `watch_gaps` are of each group of watches.
     """
 
     groups: tuple[Group, ...]
@@ -72,16 +62,33 @@ class Numbers:
     write_gap: Gap | None
     read_gap: Gap | None
     etcd_write_gap: Gap | None
+    p99: float | None
     detected: float | None
     reelected: float | None
-    elections: int
+    elections: int | None
     vip_moved: float | None
-    vip_moves: int
+    vip_moves: int | None
     healed: float | None
+    watch_gaps: Mapping[str, Gap] = field(default_factory=dict)
     lease_gaps: Mapping[str, float] = field(default_factory=dict)
     lease_overlaps: Mapping[str, float] = field(default_factory=dict)
+    nodes: tuple[str, ...] = ()
     not_ready: tuple[str, ...] = ()
     errors: Mapping[str, int] = field(default_factory=dict)
+
+    def of(self, group: str) -> Numbers:
+        """Return the numbers with those of one group in the place of the endpoint's."""
+        mine = tuple(one for one in self.groups if one.name == group)
+        gaps = {one.action: one.gap for one in mine}
+        return replace(
+            self,
+            groups=mine,
+            failed=sum(one.failed + one.unknown for one in mine),
+            told_to_retry=sum(one.told_to_retry for one in mine),
+            write_gap=gaps.get(Action.WRITE),
+            read_gap=gaps.get(Action.READ),
+            p99=_slowest(mine),
+        )
 
 
 def measure(history: History) -> Numbers:
@@ -94,10 +101,11 @@ def measure(history: History) -> Numbers:
     users = [one for one in history.of(Operation) if clients[one.client].path in ENDPOINT]
     members = [one for one in history.of(Operation) if clients[one.client].path is Path.ETCD]
     marks = history.of(Mark)
+    groups = tuple(
+        _group(name, action, found, times) for (name, action), found in sorted(by_group.items())
+    )
     return Numbers(
-        groups=tuple(
-            _group(name, action, found, times) for (name, action), found in sorted(by_group.items())
-        ),
+        groups=groups,
         operations=len(history.of(Operation)),
         acknowledged=sum(one.outcome is Outcome.OK for one in history.of(Operation)),
         failed=sum(one.outcome is not Outcome.OK for one in users),
@@ -105,41 +113,20 @@ def measure(history: History) -> Numbers:
         write_gap=_gap(users, times, Action.WRITE),
         read_gap=_gap(users, times, Action.READ),
         etcd_write_gap=_gap(members, times, Action.WRITE),
+        p99=_slowest(one for one in groups if one.name.startswith(tuple(ENDPOINT))),
         detected=_after(times, _detections(marks, times)),
         reelected=_after(times, _new_leaders(marks, times)),
-        elections=len(tuple(_new_leaders(marks, times))),
+        elections=_counted(marks, Kind.LEADER, _new_leaders(marks, times)),
         vip_moved=_after(times, _moves(marks, times)),
-        vip_moves=len(tuple(_moves(marks, times))),
+        vip_moves=_counted(marks, Kind.VIP, _moves(marks, times)),
         healed=_healed(users, times),
+        watch_gaps=watch_gaps(history, times),
         lease_gaps=dict(_lease_gaps(marks, times)),
         lease_overlaps=dict(_lease_overlaps(marks, times)),
+        nodes=tuple(sorted({one.subject for one in marks if one.kind is Kind.NODE})),
         not_ready=_not_ready(marks, times),
         errors=_errors(users),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Times:
-    """When the fault began and ended, and when the clients were stopped."""
-
-    fault: int
-    undone: int
-    end: int
-
-    @classmethod
-    def of(cls, history: History) -> Times:
-        """Read them off the marks; a history without any begins with its fault."""
-        phases = {one.subject: one.at for one in history.of(Mark) if one.kind is Kind.PHASE}
-        faults = [one for one in history.of(Mark) if one.kind is Kind.FAULT]
-        last = max((one.returned for one in history.of(Operation)), default=0)
-        begun = (one.at for one in faults if one.state == "injected")
-        undone = (one.at for one in faults if one.state == "undone")
-        fault = min(begun, default=phases.get("fault", 0))
-        return cls(
-            fault,
-            max(undone, default=phases.get("healed", fault)),
-            phases.get("final", last),
-        )
 
 
 def _group(name: str, action: Action, found: Sequence[Operation], times: Times) -> Group:
@@ -168,6 +155,10 @@ def _is_held_back(one: Operation) -> bool:
     return one.due is not None and one.called - one.due > LATE
 
 
+def _slowest(groups: Iterable[Group]) -> float | None:
+    return max((one.p99 for one in groups if one.p99 is not None), default=None)
+
+
 def _percentile(ordered: Sequence[float], percent: int) -> float | None:
     return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] if ordered else None
 
@@ -186,6 +177,11 @@ def _gap(found: Iterable[Operation], times: Times, action: Action) -> Gap | None
 def _after(times: Times, moments: Iterable[int]) -> float | None:
     first = min(moments, default=None)
     return None if first is None else (first - times.fault) / SECOND
+
+
+def _counted(marks: Iterable[Mark], kind: Kind, found: Iterable[int]) -> int | None:
+    """Return how many there were; None if nobody told of such things at all."""
+    return sum(1 for _ in found) if any(one.kind is kind for one in marks) else None
 
 
 def _since(marks: Iterable[Mark], kind: Kind, times: Times) -> Iterator[Mark]:
@@ -240,6 +236,7 @@ def _lease_overlaps(marks: Sequence[Mark], times: Times) -> Iterator[tuple[str, 
     """Yield how long an old holder's process went on after the next one had the lease.
 
     A lease promises nothing better (client-go's leaderelection); it is 0 for one that had ended.
+    When an end was not heard of, as of a machine that lost its power, there is nothing to say.
     """
     holders = {
         one.subject: one.state for one in marks if one.kind is Kind.LEASE and one.at < times.fault
@@ -252,8 +249,8 @@ def _lease_overlaps(marks: Sequence[Mark], times: Times) -> Iterator[tuple[str, 
             if mark.subject == old and mark.detail.startswith(one.subject)
             if mark.state in {"exited", "inactive"}
         ]
-        if old is not None and old != one.state:
-            yield one.subject, max(0.0, (min(ends, default=times.end) - one.at) / SECOND)
+        if ends and old != one.state:
+            yield one.subject, max(0.0, (min(ends) - one.at) / SECOND)
 
 
 def _not_ready(marks: Sequence[Mark], times: Times) -> tuple[str, ...]:

@@ -9,14 +9,23 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 
+from backstay.drill.history import Connection, Path
 from backstay.drill.oracle.lost import CHECK as LOST
 from backstay.drill.oracle.verdict import Judgement, Verdict
-from backstay.drill.report.numbers import Gap, Numbers
+from backstay.drill.report.numbers import Numbers
+from backstay.drill.report.times import Gap
 from backstay.errors import UsageError
 
 PART = re.compile(
-    r"(?P<name>[a-z-]+)\s*(?P<relation><=|>=|<|>|=)\s*(?P<bound>\d+(?:\.\d+)?)(?P<unit>ms|s)?$"
+    r"(?:(?P<group>[a-z]+ [a-z]+)\s*:\s*)?(?P<name>[a-z0-9-]+)\s*(?P<relation><=|>=|<|>|=)\s*"
+    r"(?P<bound>\d{1,9}(?:\.\d{1,9})?)(?P<unit>ms|s)?"
 )
+DECIMALS = 9
+"""Of a bound in seconds: nanoseconds, which are the drill's clock."""
+
+GROUPS = tuple(f"{path} {connection}" for path in Path for connection in Connection)
+"""The groups of clients that an objective may be about."""
+
 RELATIONS: Mapping[str, Callable[[float, float], bool]] = {
     "<": operator.lt,
     "<=": operator.le,
@@ -37,16 +46,20 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A bound on one of the quantities; times in seconds."""
+    """A bound on one of the quantities, of one group of clients if it says so; times in seconds."""
 
     name: str
     relation: str
     bound: float
+    group: str = ""
 
     def __str__(self) -> str:
         """Return it as it is typed."""
-        unit = "s" if QUANTITIES[self.name].is_time else ""
-        return f"{self.name}{self.relation}{self.bound:g}{unit}"
+        of = f"{self.group}:" if self.group else ""
+        bound = f"{self.bound:.{DECIMALS}f}".rstrip("0").rstrip(".")
+        return (
+            f"{of}{self.name}{self.relation}{bound}{'s' if QUANTITIES[self.name].is_time else ''}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +73,15 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """Something that can be bounded: what it is in words, and where it comes from."""
+    """Something that can be bounded: what it is in words, and where it comes from.
+
+    `is_of_clients` is what is measured for every group of clients too.
+    """
 
     meaning: str
     value: Callable[[Numbers, Judgement], float | None]
     is_time: bool = False
+    is_of_clients: bool = False
 
 
 def _seconds(gap: Gap | None) -> float | None:
@@ -84,9 +101,11 @@ def _longest(found: Mapping[str, float]) -> float | None:
 
 
 def _p99(numbers: Numbers) -> float | None:
-    found = (one.p99 for one in numbers.groups if one.name.startswith(("vip", "service")))
-    longest = max((one for one in found if one is not None), default=None)
-    return None if longest is None else longest / MILLISECONDS
+    return None if numbers.p99 is None else numbers.p99 / MILLISECONDS
+
+
+def _behind(numbers: Numbers) -> float | None:
+    return _seconds(numbers.watch_gaps.get(f"{Path.VIP} watch"))
 
 
 QUANTITIES: Mapping[str, Quantity] = {
@@ -94,15 +113,22 @@ QUANTITIES: Mapping[str, Quantity] = {
         "longest time without an acknowledged write at the endpoint",
         lambda numbers, _: _seconds(numbers.write_gap),
         is_time=True,
+        is_of_clients=True,
     ),
     "read-gap": Quantity(
         "the same of linearizable reads",
         lambda numbers, _: _seconds(numbers.read_gap),
         is_time=True,
+        is_of_clients=True,
     ),
     "etcd-gap": Quantity(
         "the same of writes to etcd itself, by any member",
         lambda numbers, _: _seconds(numbers.etcd_write_gap),
+        is_time=True,
+    ),
+    "watch-gap": Quantity(
+        "longest time that a watch at the endpoint was behind",
+        lambda numbers, _: _behind(numbers),
         is_time=True,
     ),
     "lost": Quantity(
@@ -112,9 +138,18 @@ QUANTITIES: Mapping[str, Quantity] = {
     "failed": Quantity(
         "requests at the endpoint that a caller of client-go would see fail",
         lambda numbers, _: float(numbers.failed),
+        is_of_clients=True,
+    ),
+    "retried": Quantity(
+        "answers at the endpoint that say to try again",
+        lambda numbers, _: float(numbers.told_to_retry),
+        is_of_clients=True,
     ),
     "p99": Quantity(
-        "of the slowest group at the endpoint", lambda numbers, _: _p99(numbers), is_time=True
+        "of the slowest group at the endpoint",
+        lambda numbers, _: _p99(numbers),
+        is_time=True,
+        is_of_clients=True,
     ),
     "detect": Quantity(
         "until a balancer or a member noticed", lambda numbers, _: numbers.detected, is_time=True
@@ -122,20 +157,21 @@ QUANTITIES: Mapping[str, Quantity] = {
     "reelect": Quantity(
         "until etcd had another leader", lambda numbers, _: numbers.reelected, is_time=True
     ),
-    "elections": Quantity("changes of etcd's leader", lambda numbers, _: float(numbers.elections)),
+    "elections": Quantity("changes of etcd's leader", lambda numbers, _: numbers.elections),
     "vip-move": Quantity(
         "until another machine held the virtual address",
         lambda numbers, _: numbers.vip_moved,
         is_time=True,
     ),
-    "moves": Quantity("moves of the virtual address", lambda numbers, _: float(numbers.vip_moves)),
+    "moves": Quantity("moves of the virtual address", lambda numbers, _: numbers.vip_moves),
     "lease": Quantity(
         "until the next holder had the lease",
         lambda numbers, _: _longest(numbers.lease_gaps),
         is_time=True,
     ),
     "notready": Quantity(
-        "nodes that were not Ready at some time", lambda numbers, _: float(len(numbers.not_ready))
+        "nodes that were not Ready at some time",
+        lambda numbers, _: len(numbers.not_ready) if numbers.nodes else None,
     ),
     "heal": Quantity(
         "until the last failure after the fault was undone",
@@ -151,26 +187,38 @@ def parse_objectives(text: str) -> tuple[Objective, ...]:
 
 
 def _objective(text: str) -> Objective:
-    found = PART.match(text)
+    found = PART.fullmatch(text)
     if found is None:
         raise UsageError(
             f"{text!r} is no objective",
             why="it is not a name, one of < <= = >= >, and a number with s or ms if it is a time",
-            next_move="for example: --objective 'gap<2s,lost=0'",
+            next_move="for example: --objective 'gap<2s,vip new:failed<=2,lost=0'",
         )
-    name = found["name"]
-    if name not in QUANTITIES:
-        close = get_close_matches(name, QUANTITIES, n=1)
-        meant = f"did you mean {close[0]}? " if close else ""
-        raise UsageError(
-            f"nothing is measured as {name!r}",
-            next_move=f"{meant}there are: {', '.join(QUANTITIES)}",
-        )
-    if (found["unit"] is not None) != QUANTITIES[name].is_time:
-        wanted = "a time, with s or ms" if QUANTITIES[name].is_time else "a number without a unit"
-        raise UsageError(f"{text!r} is no objective", why=f"{name} is {wanted}")
+    quantity = _known(found["name"], QUANTITIES, "nothing is measured as")
+    group = _known(found["group"], GROUPS, "no clients are called") if found["group"] else ""
+    _require_fitting(text, quantity, group=group, unit=found["unit"])
     scale = MILLISECONDS if found["unit"] == "ms" else 1
-    return Objective(name, found["relation"], float(found["bound"]) / scale)
+    bound = round(float(found["bound"]) / scale, DECIMALS)
+    return Objective(quantity, found["relation"], bound, group)
+
+
+def _known(name: str, names: Iterable[str], trouble: str) -> str:
+    """Return the name; raises UsageError, with the one that was meant, if there is no such name."""
+    if name in names:
+        return name
+    close = get_close_matches(name, names, n=1)
+    meant = f"did you mean {close[0]}? " if close else ""
+    raise UsageError(f"{trouble} {name!r}", next_move=f"{meant}there are: {', '.join(names)}")
+
+
+def _require_fitting(text: str, name: str, *, group: str, unit: str | None) -> None:
+    quantity = QUANTITIES[name]
+    if (unit is not None) != quantity.is_time:
+        wanted = "a time, with s or ms" if quantity.is_time else "a number without a unit"
+        raise UsageError(f"{text!r} is no objective", why=f"{name} is {wanted}")
+    if group and not quantity.is_of_clients:
+        why = f"{name} is not measured for each group of clients"
+        raise UsageError(f"{text!r} is no objective", why=why)
 
 
 def evaluate(
@@ -181,7 +229,8 @@ def evaluate(
 
 
 def _result(objective: Objective, numbers: Numbers, judgement: Judgement) -> Result:
-    seen = QUANTITIES[objective.name].value(numbers, judgement)
+    mine = numbers.of(objective.group) if objective.group else numbers
+    seen = QUANTITIES[objective.name].value(mine, judgement) if mine.groups else None
     if seen is None:
         return Result(objective, None, Answer.UNKNOWN)
     met = RELATIONS[objective.relation](seen, objective.bound)

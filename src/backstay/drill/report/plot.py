@@ -15,7 +15,8 @@ from backstay.drill.history import (
     Operation,
     Outcome,
 )
-from backstay.drill.report.numbers import ENDPOINT, Times
+from backstay.drill.report.numbers import ENDPOINT
+from backstay.drill.report.times import Times
 from backstay.planning.look import ASCII, Look, Tone, shortened
 
 BARS = "▁▂▃▄▅▆▇█"

@@ -13,8 +13,9 @@ from typing import TypeVar
 
 from backstay.drill.history import SECOND, Action, History, Operation, Outcome
 from backstay.drill.report.lanes import lanes, last_moment
-from backstay.drill.report.numbers import Numbers, Times
+from backstay.drill.report.numbers import Numbers
 from backstay.drill.report.plot import events
+from backstay.drill.report.times import Times
 
 MICROSECOND = 1_000
 """Nanoseconds."""

@@ -1,0 +1,49 @@
+"""How far watches were behind: from a write's acknowledgement until a watch told of it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+
+from backstay.drill.history import Action, Client, History, Operation, Outcome, WatchEvent
+from backstay.drill.report.times import Gap, Times
+
+
+def watch_gaps(history: History, times: Times) -> dict[str, Gap]:
+    """Return, for each group of watches, the longest time that one of them was behind.
+
+    Only writes that were acknowledged after the fault count. What was never told of was not told
+    of until the clients were stopped.
+    """
+    events: dict[str, list[WatchEvent]] = defaultdict(list)
+    for one in history.of(WatchEvent):
+        events[one.client].append(one)
+    found: dict[str, Gap] = {}
+    for client in history.header.clients:
+        if client.watches:
+            for gap in _gaps(client, events[client.name], history, times):
+                longest = found.get(client.group)
+                if longest is None or gap.seconds > longest.seconds:
+                    found[client.group] = gap
+    return found
+
+
+def _gaps(
+    client: Client, events: Sequence[WatchEvent], history: History, times: Times
+) -> Iterator[Gap]:
+    """Yield how long each write took to arrive; one that came before its answer took nothing."""
+    ordered = sorted(events, key=lambda one: one.at)
+    known = list(accumulate((one.modified for one in ordered), max))
+    stores = {one.name: one.store for one in history.header.clients}
+    for write in history.of(Operation):
+        if stores[write.client] == client.store and _counts(write, times):
+            place = bisect_left(known, write.modified or 0)
+            told = ordered[place].at if place < len(ordered) else times.end
+            yield Gap(write.returned, max(told, write.returned))
+
+
+def _counts(one: Operation, times: Times) -> bool:
+    is_write = one.action is Action.WRITE and one.outcome is Outcome.OK
+    return is_write and one.modified is not None and times.fault <= one.returned <= times.end

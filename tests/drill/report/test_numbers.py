@@ -1,0 +1,189 @@
+"""Numbers are what a history shows, and nothing that it does not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from backstay.drill.history import (
+    SECOND,
+    Action,
+    Change,
+    Client,
+    Connection,
+    Header,
+    History,
+    Kind,
+    Mark,
+    Operation,
+    Outcome,
+    Path,
+    Record,
+    WatchEvent,
+)
+from backstay.drill.report.numbers import measure
+from backstay.drill.report.times import Gap
+from fakes.drill_stories import BACK, FAULT, MARKS, MILLISECOND, story
+
+HEADER = Header(
+    scenario="x",
+    cluster="lab",
+    started="2026-01-01T00:00:00Z",
+    command="backstay drill run x",
+    seed=1,
+    clients=(
+        Client("user", Path.VIP, Connection.KEPT),
+        Client("member", Path.ETCD, Connection.NEW),
+        Client("watch", Path.VIP, Connection.KEPT, watches=True),
+    ),
+)
+INJECTED = Mark(2 * SECOND, Kind.FAULT, "cp-1", "injected", "kill")
+UNDONE = Mark(6 * SECOND, Kind.FAULT, "cp-1", "undone", "kill")
+FINAL = Mark(8 * SECOND, Kind.PHASE, "final")
+
+
+def history(*records: Record) -> History:
+    return History(HEADER, (INJECTED, UNDONE, FINAL, *records))
+
+
+def write(second: float, outcome: Outcome = Outcome.OK, *, client: str = "user") -> Operation:
+    """A write that took ten milliseconds and returned at that second."""
+    at = int(second * SECOND)
+    modified = int(second * 1000) if outcome is Outcome.OK else None
+    error = "" if outcome is Outcome.OK else "reset"
+    return Operation(
+        client, Action.WRITE, "a", at - 10**7, at, outcome, "v", modified, modified, error=error
+    )
+
+
+def test_the_longest_gap_is_between_answers_from_the_fault_on() -> None:
+    """A longer one before the fault is no consequence of it."""
+    found = measure(history(*(write(at) for at in (0.1, 1.9, 2.1, 3.3, 4, 5, 6, 7, 7.9))))
+    assert found.write_gap == Gap(2100 * MILLISECOND, 3300 * MILLISECOND)
+    assert found.write_gap.seconds == 1.2
+
+
+def test_a_gap_begins_before_the_fault_if_its_last_answer_was_there() -> None:
+    """What was acknowledged last counts, and the fault's moment is within the gap."""
+    found = measure(history(write(1.9), write(3.9), *(write(at) for at in (5, 6, 7, 7.9))))
+    assert found.write_gap == Gap(2 * SECOND, 3900 * MILLISECOND)
+
+
+def test_a_gap_lasts_until_the_clients_stop_if_nothing_is_answered_again() -> None:
+    """That nothing came is no reason to forget the gap."""
+    assert measure(history(write(1.9), write(2.5))).write_gap == Gap(5 * SECOND // 2, 8 * SECOND)
+
+
+def test_only_failed_writes_are_a_gap_and_no_writes_are_none() -> None:
+    """Nobody reads, so that there is no read gap; somebody tried to write in vain."""
+    found = measure(history(write(3, Outcome.UNKNOWN)))
+    assert found.write_gap == Gap(2 * SECOND, 8 * SECOND)
+    assert found.read_gap is None
+    assert found.etcd_write_gap is None
+    assert found.groups[0].p99 is None
+
+
+def test_failed_and_unknown_are_failures_at_the_endpoint_and_clients_of_etcd_are_apart() -> None:
+    """A caller sees an error both times; what is bound to one member falls with it."""
+    records = (
+        *(write(3, Outcome.FAIL), write(3.1, Outcome.UNKNOWN), write(3.2)),
+        *(write(3, Outcome.FAIL, client="member"), write(3.1, client="member")),
+        replace(write(3.3), told_to_retry=2),
+    )
+    found = measure(history(*records))
+    assert (found.failed, found.told_to_retry, found.operations, found.acknowledged) == (2, 2, 6, 3)
+    assert found.errors == {"reset": 2}
+    counted = [(one.name, one.ok, one.failed, one.unknown) for one in found.groups]
+    assert counted == [("etcd new", 1, 1, 0), ("vip kept", 2, 1, 1)]
+
+
+def test_what_was_called_late_was_held_back() -> None:
+    """A call that came on time is none, nor one whose time is not known."""
+    late, on_time = write(3), write(4)
+    records = (
+        replace(late, due=late.called - 200 * MILLISECOND),
+        replace(on_time, due=on_time.called - MILLISECOND),
+        write(5),
+    )
+    assert [one.held_back for one in measure(history(*records)).groups] == [1]
+
+
+def event(second: float, modified: int) -> WatchEvent:
+    return WatchEvent("watch", int(second * SECOND), Change.PUT, modified)
+
+
+def test_a_watch_is_behind_from_a_writes_answer_to_its_event() -> None:
+    """An event before the answer is in time, and a later revision tells of all before it."""
+    records = (write(3), write(4), write(5), event(2.995, 3000), event(5.25, 5000))
+    gaps = measure(history(*records)).watch_gaps
+    assert gaps == {"vip watch": Gap(4 * SECOND, 5250 * MILLISECOND)}
+
+
+def test_a_watch_that_never_told_is_behind_until_the_end() -> None:
+    """Silence is no proof that nothing happened."""
+    assert measure(history(write(3))).watch_gaps == {"vip watch": Gap(3 * SECOND, 8 * SECOND)}
+
+
+def test_a_watch_of_another_store_is_not_asked() -> None:
+    """A watch on the apiserver knows no revision of etcd's own keys."""
+    assert measure(history(write(3, client="member"))).watch_gaps == {}
+
+
+def test_what_nobody_told_of_is_not_zero() -> None:
+    """Without a mark of its kind, nothing is known of leaders, addresses, leases and nodes."""
+    found = measure(history(write(3)))
+    unknown = (found.elections, found.vip_moves, found.reelected, found.vip_moved, found.detected)
+    assert unknown == (None, None, None, None, None)
+    assert found.lease_gaps == {}
+    assert found.nodes == ()
+
+
+def test_the_story_of_a_frozen_leader_in_numbers() -> None:
+    """Times count from the fault: noticed, elected, moved, taken over, healed."""
+    found = measure(story())
+    assert (found.detected, found.reelected, found.elections) == (0.61, 1.24, 1)
+    assert (found.vip_moved, found.vip_moves) == (1.38, 1)
+    assert found.lease_gaps == {"kube-scheduler": 3.1}
+    assert found.lease_overlaps == {}
+    assert found.not_ready == ()
+    assert found.write_gap is not None
+    assert 1.4 < found.write_gap.seconds < 1.6
+    assert found.write_gap.begin < FAULT + 100 * MILLISECOND < BACK <= found.write_gap.end
+
+
+def test_two_holders_overlap_until_the_first_ones_process_ends() -> None:
+    """A frozen scheduler wakes, finds its lease gone, and exits: half a second too late."""
+    acquired = next(one for one in MARKS if one.detail == "acquired")
+    exited = Mark(acquired.at + SECOND // 2, Kind.UNIT, "cp-1", "exited", "kube-scheduler: code=1")
+    found = measure(History(story().header, (*MARKS, exited)))
+    assert found.lease_overlaps == {"kube-scheduler": 0.5}
+
+
+def test_a_process_that_ended_in_time_does_not_overlap() -> None:
+    """Zero was seen, and is something else than not seen."""
+    exited = Mark(FAULT + 1, Kind.UNIT, "cp-1", "exited", "kube-scheduler: code=1")
+    assert measure(History(story().header, (*MARKS, exited))).lease_overlaps == {
+        "kube-scheduler": 0.0
+    }
+
+
+def test_a_node_is_named_once_however_often_it_was_not_ready() -> None:
+    """Before the fault does not count."""
+    marks = [
+        Mark(at * SECOND, Kind.NODE, name, state)
+        for at, name, state in ((1, "w", "False"), (3, "w", "True"), (4, "v", "Unknown"))
+    ]
+    found = measure(history(*marks, *marks))
+    assert (found.nodes, found.not_ready) == (("v", "w"), ("v",))
+
+
+def test_healing_lasts_until_the_last_failure_after_the_undoing() -> None:
+    """A failure before belongs to the fault."""
+    assert measure(history(write(5, Outcome.FAIL), write(7))).healed == 0
+    assert measure(history(write(6.5, Outcome.FAIL), write(7))).healed == 0.5
+
+
+def test_a_groups_numbers_take_the_place_of_the_endpoints() -> None:
+    """An objective of one group is held against that group alone."""
+    found = measure(history(write(3), write(3, Outcome.FAIL), write(3, client="member")))
+    assert (found.failed, found.of("etcd new").failed, found.of("vip kept").failed) == (1, 0, 1)
+    assert found.of("node kept").groups == ()

@@ -1,0 +1,137 @@
+"""Objectives are read as they are typed, and met only by what was seen."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from inline_snapshot import snapshot
+
+from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
+from backstay.drill.report.numbers import measure
+from backstay.drill.report.objectives import (
+    GROUPS,
+    QUANTITIES,
+    RELATIONS,
+    Answer,
+    Objective,
+    evaluate,
+    parse_objectives,
+)
+from backstay.errors import UsageError
+from fakes.drill_stories import BAD, GOOD, story
+
+NUMBERS = measure(story())
+
+
+@st.composite
+def objectives(draw: st.DrawFn) -> Objective:
+    """Anything that can be asked for."""
+    name = draw(st.sampled_from(sorted(QUANTITIES)))
+    group = draw(st.sampled_from(("", *GROUPS))) if QUANTITIES[name].is_of_clients else ""
+    relation = draw(st.sampled_from(sorted(RELATIONS)))
+    bound = draw(st.integers(min_value=0, max_value=10**12))
+    return Objective(name, relation, round(bound / 10**6, 9), group)
+
+
+@given(st.lists(objectives(), max_size=4).map(tuple))
+def test_what_is_written_is_read_again(found: tuple[Objective, ...]) -> None:
+    """An objective in a history means the same as on the command line."""
+    assert parse_objectives(",".join(map(str, found))) == found
+
+
+@given(st.text(max_size=30))
+def test_any_other_text_is_refused_and_nothing_else_happens(text: str) -> None:
+    """No text is an error of ours."""
+    try:
+        parse_objectives(text)
+    except UsageError as error:
+        assert error.what
+
+
+@pytest.mark.parametrize(
+    ("text", "bound"), [("gap<800ms", 0.8), ("gap < 0.8 s".replace(" s", "s"), 0.8), ("lost=0", 0)]
+)
+def test_times_are_kept_in_seconds(text: str, bound: float) -> None:
+    """Whatever unit they are typed in."""
+    assert [one.bound for one in parse_objectives(text)] == [bound]
+
+
+def test_mistakes_are_explained() -> None:
+    """With the name that was probably meant."""
+    said = []
+    for text in ("gapp<2s", "gap<2", "lost=0s", "gap", "vip knew:gap<2s", "vip new:lost=0"):
+        with pytest.raises(UsageError) as caught:
+            parse_objectives(text)
+        said.append(str(caught.value))
+    assert said == snapshot(
+        [
+            """\
+nothing is measured as 'gapp'
+next: did you mean gap? there are: gap, read-gap, etcd-gap, watch-gap, lost, failed, retried, p99, detect, reelect, elections, vip-move, moves, lease, notready, heal\
+""",
+            """\
+'gap<2' is no objective
+why: gap is a time, with s or ms\
+""",
+            """\
+'lost=0s' is no objective
+why: lost is a number without a unit\
+""",
+            """\
+'gap' is no objective
+why: it is not a name, one of < <= = >= >, and a number with s or ms if it is a time
+next: for example: --objective 'gap<2s,vip new:failed<=2,lost=0'\
+""",
+            """\
+no clients are called 'vip knew'
+next: did you mean vip new? there are: vip new, vip kept, node new, node kept, service new, service kept, etcd new, etcd kept\
+""",
+            """\
+'vip new:lost=0' is no objective
+why: lost is not measured for each group of clients\
+""",
+        ]
+    )
+
+
+def answers(text: str, judgement: Judgement = GOOD) -> list[str]:
+    results = evaluate(parse_objectives(text), NUMBERS, judgement)
+    return [f"{one.objective}: {one.seen} {one.answer}" for one in results]
+
+
+def test_a_bound_is_met_or_missed_by_what_was_seen() -> None:
+    """At the bound itself the relation decides."""
+    assert answers("reelect<=1.24s,reelect<1.24s,vip-move>1s,elections=1,notready=0") == [
+        "reelect<=1.24s: 1.24 met",
+        "reelect<1.24s: 1.24 missed",
+        "vip-move>1s: 1.38 met",
+        "elections=1: 1 met",
+        "notready=0: 0 met",
+    ]
+
+
+def test_one_group_of_clients_can_be_asked_for() -> None:
+    """A group that was not there is not met."""
+    failed = sum(one.failed + one.unknown for one in NUMBERS.groups if one.name == "node kept")
+    assert failed > 0
+    assert answers(f"node kept:failed={failed},service kept:failed=0") == [
+        f"node kept:failed={failed}: {float(failed)} met",
+        "service kept:failed=0: None unknown",
+    ]
+
+
+def test_lost_writes_come_from_the_judge_and_a_doubt_is_no_zero() -> None:
+    """An objective that nobody could check is not met."""
+    doubt = Judgement((Finding("lost writes", Verdict.INCONCLUSIVE, "nothing was read"),))
+    assert answers("lost=0") == ["lost=0: 0.0 met"]
+    assert answers("lost=0", BAD) == ["lost=0: 1.0 missed"]
+    assert answers("lost=0", doubt) == ["lost=0: None unknown"]
+    assert answers("lost=0", Judgement(())) == ["lost=0: None unknown"]
+
+
+def test_every_quantity_has_a_value_or_none_for_any_history() -> None:
+    """A drill without anything in it is held against all objectives, and meets none."""
+    empty = measure(story().__class__(story().header, ()))
+    asked = tuple(Objective(name, ">=", 0) for name in QUANTITIES)
+    assert {one.answer for one in evaluate(asked, empty, GOOD)} == {Answer.UNKNOWN}
