@@ -34,7 +34,7 @@ FRAME_HEADER = 9
 GOAWAY = 7
 FIRST_STREAM = 1
 STREAM_BITS = 0x7FFF_FFFF
-WINDOW = 16 * 1024 * 1024
+WINDOW = 1024 * 1024
 """Bytes that a server may send before we say go on; Go's transport allows as much and more."""
 
 FAREWELL_SECONDS = 1.0
@@ -383,4 +383,7 @@ async def connect(
         raise RequestError(Failure.CONNECT_RESET) from error
     except OSError as error:
         raise RequestError(Failure.UNREACHABLE) from error
+    if made.transport.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
+        made.close()
+        raise RequestError(Failure.TLS)
     return made

@@ -1,0 +1,243 @@
+"""Registers in an API that goes wrong: what client-go would hand to its caller, and how often."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+
+import pytest
+
+from backstay.drill.history import Change, Outcome
+from backstay.drill.load.kube import (
+    MOST_RETRIES,
+    Api,
+    KubeError,
+    Registers,
+    make_registers,
+    remove_registers,
+)
+from backstay.drill.load.store import Event, WatchEndedError
+from fakes import kube_api
+from fakes.drill_tls import credentials
+from fakes.kube_api import Act, answers
+
+RUN = "r1"
+SECONDS = 0.3
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[kube_api.Api]:
+    async with kube_api.kube_api() as found:
+        yield found
+
+
+@pytest.fixture
+async def registers(server: kube_api.Api) -> AsyncIterator[Registers]:
+    api = Api(server.address, credentials().context())
+    await make_registers(api, RUN, ("a", "b"), seconds=2)
+    yield Registers(api, RUN)
+    await api.close()
+
+
+async def test_a_write_is_read_again_with_its_revision(registers: Registers) -> None:
+    """Writes are blind, reads say when their value was written."""
+    empty = await registers.read("a", seconds=SECONDS)
+    written = await registers.write("a", "x-1", seconds=SECONDS)
+    assert (empty.outcome, empty.value) == (Outcome.OK, None)
+    assert (written.outcome, written.value) == (Outcome.OK, "x-1")
+    assert await registers.read("a", seconds=SECONDS) == written
+    assert empty.modified is not None
+    assert written.modified is not None
+    assert empty.modified < written.modified
+
+
+ANSWERS: dict[str, tuple[Sequence[Act], Outcome, str, int]] = {
+    "told to come back": ([answers(429, retry_after="0")], Outcome.OK, "", 1),
+    "told so by a server that starts": ([answers(503, retry_after="0")] * 3, Outcome.OK, "", 3),
+    "busy for ever": (
+        [answers(429, retry_after="0")] * (MOST_RETRIES + 1),
+        *(Outcome.FAIL, "http 429", MOST_RETRIES),
+    ),
+    "busy, and does not say for how long": ([answers(429)], Outcome.FAIL, "http 429", 0),
+    "not there": ([answers(404)], Outcome.FAIL, "http 404", 0),
+    "conflicting": ([answers(409)], Outcome.FAIL, "http 409", 0),
+    "without a backend": ([answers(503)], Outcome.UNKNOWN, "http 503", 0),
+    "broken": ([answers(500)], Outcome.UNKNOWN, "http 500", 0),
+    "without etcd": ([answers(500, retry_after="0")], Outcome.UNKNOWN, "http 500", 0),
+    "slow inside": ([answers(504, retry_after="0")], Outcome.UNKNOWN, "http 504", 0),
+    "sent away": ([kube_api.go_away], Outcome.OK, "", 1),
+    "sent away twice": ([kube_api.go_away] * 2, Outcome.FAIL, "goaway", 1),
+    "refused as a stream": ([kube_api.refuse_stream], Outcome.OK, "", 1),
+    "sent away, then busy": (
+        [kube_api.go_away, answers(429, retry_after="0")],
+        *(Outcome.OK, "", 2),
+    ),
+    "sent away, then broken": ([kube_api.go_away, answers(500)], Outcome.UNKNOWN, "http 500", 1),
+    "reset": ([kube_api.cut], Outcome.UNKNOWN, "reset", 0),
+    "reset after it was done": ([kube_api.done_and_cut], Outcome.UNKNOWN, "reset", 0),
+    "closed": ([kube_api.close], Outcome.UNKNOWN, "eof", 0),
+    "reset as a stream": ([kube_api.reset_stream], Outcome.UNKNOWN, "stream reset", 0),
+    "silent": ([kube_api.hang], Outcome.UNKNOWN, "timeout", 0),
+}
+
+
+@pytest.mark.parametrize("case", ANSWERS)
+async def test_what_becomes_of_a_write(
+    server: kube_api.Api, registers: Registers, case: str
+) -> None:
+    """Only what the issue lists is tried again, and what is not certain is unknown."""
+    acts, outcome, error, told = ANSWERS[case]
+    before = len(server.asked)
+    server.acts.extend(acts)
+    found = await registers.write("a", "x-1", seconds=SECONDS)
+    assert (found.outcome, found.error, found.told_to_retry) == (outcome, error, told)
+    assert len(server.asked) - before == told + 1
+    assert found.value == "x-1"
+
+
+@pytest.mark.parametrize("case", ["silent", "closed", "broken"])
+async def test_the_next_operation_finds_its_way(
+    server: kube_api.Api, registers: Registers, case: str
+) -> None:
+    """Whatever ended one operation, the next opens what it needs."""
+    server.acts.extend(ANSWERS[case][0])
+    await registers.write("a", "x-1", seconds=SECONDS)
+    assert (await registers.write("a", "x-2", seconds=SECONDS)).outcome is Outcome.OK
+
+
+async def test_a_wait_that_was_asked_for_is_kept(
+    server: kube_api.Api, registers: Registers
+) -> None:
+    """Retry-After is in seconds, and no part of the time-out."""
+    server.acts.append(answers(429, retry_after="1"))
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    found = await registers.write("a", "x-1", seconds=SECONDS)
+    assert (found.outcome, found.told_to_retry) == (Outcome.OK, 1)
+    assert loop.time() - began >= 1
+
+
+async def test_what_never_left_has_failed(registers: Registers) -> None:
+    """A server that is gone has done nothing."""
+    await registers.close()
+    registers.api.address = kube_api.Api(port=1).address
+    found = await registers.write("a", "x-1", seconds=SECONDS)
+    assert (found.outcome, found.error) == (Outcome.FAIL, "refused")
+
+
+async def events(registers: Registers, after: int, count: int) -> list[Event]:
+    """The first events of a watch."""
+    watch = registers.watch(after, opened=lambda: None)
+    assert hasattr(watch, "aclose")
+    async with aclosing(watch), asyncio.timeout(2):
+        return [await anext(watch) for _ in range(count)]
+
+
+async def test_a_watch_tells_what_happened_since_and_how_far_it_is(
+    server: kube_api.Api, registers: Registers
+) -> None:
+    """Events carry key, value and revision; a bookmark carries only a revision."""
+    start = await registers.position(seconds=SECONDS)
+    first = await registers.write("a", "x-1", seconds=SECONDS)
+    second = await registers.write("b", "x-2", seconds=SECONDS)
+    asyncio.get_running_loop().call_later(0.05, server.bookmark)
+    found = await events(registers, start, 3)
+    assert [(one.change, one.key, one.value, one.modified) for one in found] == [
+        (Change.PUT, "a", "x-1", first.modified),
+        (Change.PUT, "b", "x-2", second.modified),
+        (Change.BOOKMARK, "", None, second.modified),
+    ]
+    assert len({one.batch for one in found}) == 3
+
+
+async def ending(registers: Registers, after: int) -> tuple[WatchEndedError, list[str]]:
+    """How a watch ends, and whether it had begun."""
+    heard: list[str] = []
+    with pytest.raises(WatchEndedError) as caught:
+        async with asyncio.timeout(2):
+            await anext(registers.watch(after, opened=lambda: heard.append("opened")))
+    return caught.value, heard
+
+
+async def test_a_watch_from_a_revision_that_is_gone_says_so(
+    server: kube_api.Api, registers: Registers
+) -> None:
+    """Both as an event and as an answer, 410 means to begin anew."""
+    await registers.write("a", "x-1", seconds=SECONDS)
+    server.compact()
+    event, heard = await ending(registers, 1)
+    assert (event.error, event.compacted, heard) == ("http 410", True, ["opened"])
+    server.acts.append(answers(410))
+    answer, heard = await ending(registers, 1)
+    assert (answer.error, answer.compacted, heard) == ("http 410", True, [])
+
+
+@pytest.mark.parametrize(
+    ("act", "error"),
+    [
+        (answers(500), "http 500"),
+        (answers(429, retry_after="1"), "http 429"),
+        (kube_api.cut, "reset"),
+        (kube_api.close, "eof"),
+        (kube_api.go_away, "goaway"),
+    ],
+)
+async def test_a_watch_that_does_not_begin_says_why(
+    server: kube_api.Api, registers: Registers, act: Act, error: str
+) -> None:
+    """An answer that is no watch is not taken for events."""
+    server.acts.append(act)
+    found, heard = await ending(registers, 1)
+    assert (found.error, found.compacted, heard) == (error, False, [])
+
+
+async def test_a_watch_may_end_in_order(server: kube_api.Api, registers: Registers) -> None:
+    """An apiserver ends watches after some minutes."""
+
+    def end(session: kube_api.Session, stream: int) -> bool:
+        session.http.send_headers(stream, [(":status", "200")], end_stream=True)
+        return False
+
+    server.acts.append(end)
+    found, heard = await ending(registers, 1)
+    assert (found.error, heard) == ("", ["opened"])
+
+
+async def test_all_registers_are_read_at_once(registers: Registers) -> None:
+    """The final read is one list."""
+    written = await registers.write("b", "x-1", seconds=SECONDS)
+    found = await registers.all(seconds=SECONDS)
+    assert found["b"] == ("x-1", written.modified)
+    assert found["a"][0] is None
+
+
+async def test_a_list_that_fails_is_an_error(server: kube_api.Api, registers: Registers) -> None:
+    """No answer is not the same as no registers."""
+    server.acts.append(answers(500))
+    with pytest.raises(KubeError, match="http 500"):
+        await registers.all(seconds=SECONDS)
+
+
+async def test_registers_are_made_and_removed(server: kube_api.Api) -> None:
+    """A namespace of the drill's own holds them, and takes them with it."""
+    api = Api(server.address, credentials().context())
+    keys = tuple(f"{number:02}" for number in range(40))
+    await make_registers(api, RUN, keys, seconds=2)
+    names = [one for one in server.things if one.rpartition("/")[2].startswith("register-")]
+    assert len(names) == 40
+    labels = {json.dumps(one["metadata"]["labels"]) for one in server.things.values()}
+    assert labels == {json.dumps({"backstay.io/drill": RUN})}
+    await remove_registers(api, RUN, seconds=2)
+    assert server.things == {}
+    await api.close()
+
+
+async def test_registers_that_cannot_be_made_are_an_error(server: kube_api.Api) -> None:
+    """A load without registers would measure nothing."""
+    api = Api(server.address, credentials().context())
+    server.acts.append(answers(403))
+    with pytest.raises(KubeError, match="http 403"):
+        await make_registers(api, RUN, ("a",), seconds=2)
+    await api.close()
