@@ -17,13 +17,12 @@ def junit(drills: Iterable[Drilled]) -> str:
     """Return one document for all of them; what could not be decided is an error."""
     root = ET.Element("testsuites", name="backstay drill")
     for one in drills:
-        suite = ET.SubElement(
-            root, "testsuite", name=one.header.scenario, timestamp=one.header.started
-        )
+        scenario, started = _clean(one.header.scenario), _clean(one.header.started)
+        suite = ET.SubElement(root, "testsuite", name=scenario, timestamp=started)
         for finding in one.judgement.findings:
-            _of_finding(suite, one.header.scenario, finding)
+            _of_finding(suite, scenario, finding)
         for result in one.results:
-            _of_objective(suite, one.header.scenario, result)
+            _of_objective(suite, scenario, result)
         for kind, tag in (("tests", "testcase"), ("failures", BROKEN), ("errors", NOT_PROVEN)):
             suite.set(kind, str(len(suite.findall(f".//{tag}"))))
     ET.indent(root)
@@ -31,7 +30,7 @@ def junit(drills: Iterable[Drilled]) -> str:
 
 
 def _of_finding(suite: ET.Element, scenario: str, finding: Finding) -> None:
-    name = f"{finding.check}: {finding.what.partition(':')[0]}"
+    name = _clean(f"{finding.check}: {finding.what.partition(':')[0]}")
     case = ET.SubElement(suite, "testcase", classname=scenario, name=name)
     if finding.verdict is not Verdict.PASS:
         kind = BROKEN if finding.verdict is Verdict.FAIL else NOT_PROVEN

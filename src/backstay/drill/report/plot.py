@@ -8,14 +8,12 @@ from math import log10
 
 from backstay.drill.history import (
     SECOND,
-    Action,
     History,
     Kind,
     Mark,
     Operation,
     Outcome,
 )
-from backstay.drill.report.numbers import ENDPOINT
 from backstay.drill.report.times import Times
 from backstay.planning.look import ASCII, Look, Tone, shortened
 
@@ -23,6 +21,9 @@ BARS = "▁▂▃▄▅▆▇█"
 ASCII_BARS = "_.-=+*%#"
 LOWEST_MILLISECONDS = 1.0
 HIGHEST_MILLISECONDS = 1000.0
+
+SOME = "!"
+"""Stands where some requests failed, and others did not."""
 
 LABEL = 13
 """Columns before each line of bars."""
@@ -44,29 +45,34 @@ class Scale:
 
 
 def plot(history: History, look: Look) -> str:
-    """Return the slowest answer in each column, for all writes and reads of the endpoint's users.
+    """Return a line for each group of clients: its slowest answer in each column of time.
 
-    A column in which somebody was refused or got no answer shows a cross, and one in which
-    nothing was acknowledged is empty but for it.
+    A cross stands where requests ended and none was acknowledged, an exclamation mark where some
+    were not; what lasted beyond its column marks all columns that it lasted through.
     """
-    clients = {one.name: one for one in history.header.clients}
-    users = [one for one in history.of(Operation) if clients[one.client].path in ENDPOINT]
-    if not users:
+    groups: dict[str, list[Operation]] = {
+        one.group: [] for one in history.header.clients if not one.watches
+    }
+    names = {one.name: one.group for one in history.header.clients}
+    for one in history.of(Operation):
+        groups[names[one.client]].append(one)
+    if not any(groups.values()):
         return ""
-    times = Times.of(history)
-    scale = Scale(0, times.end, max(look.width - LABEL - 1, 20))
+    scale = Scale(0, Times.of(history).end, max(look.width - LABEL - 1, 20))
     lines = [f"{'latency':<{LABEL}}{_legend(look)}"]
-    for action in Action:
-        found = [one for one in users if one.action is action]
-        lines.append(f"{f'{action}s':<{LABEL}}{_bars(found, scale, look)}")
-    lines += _marks(history, scale, look)
-    return "\n".join(lines)
+    lines += (
+        f"{name:<{LABEL}}{_bars(found, scale, look)}".rstrip()
+        for name, found in groups.items()
+        if found
+    )
+    return "\n".join((*lines, *_marks(history, scale, look)))
 
 
 def _legend(look: Look) -> str:
     bars = _characters(look)
-    scale = f"{bars[0]} up to 1 ms, a log scale to {bars[-1]} 1 s and more; "
-    return look.paint(Tone.FAINT, f"{scale}{look.marks.times} failed or without an answer")
+    words = f"{bars[0]} 1 ms … {bars[-1]} 1 s, log scale"
+    crosses = f"{look.marks.times} nothing acknowledged   {SOME} some failed"
+    return look.paint(Tone.FAINT, f"{words.replace('…', look.marks.ellipsis)}   {crosses}")
 
 
 def _characters(look: Look) -> str:
@@ -74,25 +80,30 @@ def _characters(look: Look) -> str:
 
 
 def _bars(found: Sequence[Operation], scale: Scale, look: Look) -> str:
-    slowest = [0.0] * scale.columns
+    slowest: list[float | None] = [None] * scale.columns
     crossed = [False] * scale.columns
     for one in found:
         column = scale.column(one.returned)
         if one.outcome is Outcome.OK:
-            slowest[column] = max(slowest[column], (one.returned - one.called) / 1e6)
+            slowest[column] = max(slowest[column] or 0.0, (one.returned - one.called) / 1e6)
         else:
             for place in range(scale.column(one.called), column + 1):
                 crossed[place] = True
-    cells = (
-        look.paint(Tone.BAD, look.marks.times) if cross else _bar(milliseconds, look)
+    return "".join(
+        _cell(milliseconds, look, is_crossed=cross)
         for milliseconds, cross in zip(slowest, crossed, strict=True)
     )
-    return "".join(cells)
+
+
+def _cell(milliseconds: float | None, look: Look, *, is_crossed: bool) -> str:
+    if is_crossed:
+        if milliseconds is None:
+            return look.paint(Tone.BAD, look.marks.times)
+        return look.paint(Tone.WARNING, SOME)
+    return " " if milliseconds is None else _bar(milliseconds, look)
 
 
 def _bar(milliseconds: float, look: Look) -> str:
-    if not milliseconds:
-        return " "
     bars = _characters(look)
     span = log10(HIGHEST_MILLISECONDS / LOWEST_MILLISECONDS)
     height = log10(max(milliseconds, LOWEST_MILLISECONDS) / LOWEST_MILLISECONDS) / span
@@ -104,12 +115,13 @@ def _marks(history: History, scale: Scale, look: Look) -> Iterator[str]:
     sign = "^" if look.marks == ASCII else "↑"
     for at, text in events(history):
         column = scale.column(at)
-        words = f"{sign} {at / SECOND:.2f} s  {text}"
-        if column + len(words) > scale.columns:
-            words = f"{at / SECOND:.2f} s  {text} {sign}"
-            yield " " * LABEL + shortened(words, scale.columns, look.marks).rjust(column + 1)
+        words = f"{at / SECOND:.2f} s  {text}"
+        after, before = scale.columns - column, column + 1
+        if len(words) + 2 <= after or after >= before:
+            yield " " * (LABEL + column) + shortened(f"{sign} {words}", after, look.marks)
         else:
-            yield " " * (LABEL + column) + words
+            told = f"{shortened(words, before - 2, look.marks)} {sign}"
+            yield " " * LABEL + told.rjust(before)
 
 
 def events(history: History) -> Iterator[tuple[int, str]]:

@@ -1,0 +1,121 @@
+"""The page is safe to open, whatever names are in it, and says everything without its script."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backstay.drill.history import History
+from backstay.drill.oracle.verdict import Judgement
+from backstay.drill.report.compare import comparison_page
+from backstay.drill.report.document import document, drilled
+from backstay.drill.report.markup import data, tag
+from backstay.drill.report.page import page
+from fakes.drill_pages import TEMPLATE, hostile_comparison, hostile_page
+from fakes.drill_stories import BAD, GOOD, story
+
+
+class Elements(HTMLParser):
+    """The names and attributes of a page's elements, and their text."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        """Keep it."""
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        """Keep it."""
+        self.text += data
+
+
+def test_no_name_can_become_an_element() -> None:
+    """Whatever is in a history is text: no image, no script, no attribute comes of it."""
+    elements = Elements(hostile_page() + hostile_comparison()).found
+    assert "img" not in {name for name, _ in elements}
+    assert [one for one in elements if any(key.startswith("on") for key in one[1])] == []
+    scripts = [attributes for name, attributes in elements if name == "script"]
+    assert scripts == [{"type": "application/json", "id": "drill"}, {}]
+
+
+@given(st.text())
+def test_data_can_always_be_read_again_and_never_ends_its_element(text: str) -> None:
+    """JSON that holds what ends a script is still only JSON."""
+    element = data("x", {"text": text})
+    inner = element.removeprefix('<script type="application/json" id="x">').removesuffix(
+        "</script>"
+    )
+    assert json.loads(inner) == {"text": text}
+    assert "<" not in inner
+
+
+@given(st.text(), st.text())
+def test_what_is_no_markup_is_escaped(text: str, value: str) -> None:
+    """Both between elements and within their attributes."""
+    parsed = Elements(tag("p", text, title=value))
+    assert parsed.text == text
+    assert parsed.found == [("p", {"title": value})]
+
+
+def test_the_page_runs_and_loads_only_what_its_policy_names() -> None:
+    """The hashes are those of the texts in the page, and there is no address in it."""
+    text = page(drilled(story(), GOOD), TEMPLATE)
+    content = next(
+        attributes["content"] or ""
+        for name, attributes in Elements(text).found
+        if attributes.get("http-equiv") == "Content-Security-Policy"
+    )
+    assert content.startswith("default-src 'none'")
+    for kind in ("style", "script"):
+        inner = re.search(f"<{kind}>(.*?)</{kind}>", text, re.DOTALL)
+        assert inner
+        digest = base64.b64encode(hashlib.sha256(inner[1].encode()).digest()).decode()
+        assert f"{kind}-src 'sha256-{digest}'" in content
+    assert re.findall(r"(?:src|href)=\"(?!data:,)", text) == []
+    assert " style=" not in text
+
+
+def test_a_reader_without_the_script_has_everything_as_text() -> None:
+    """The sentence, the objectives, the slices, the evidence and the command."""
+    text = Elements(page(drilled(story(objectives=("gap<1s", "failed<=20")), BAD), TEMPLATE)).text
+    for words in (
+        "A promise was broken: lost writes.",
+        "✗ missed",
+        "✓ met",
+        "etcd follows cp-3",
+        "lost: write of a-004 by etcd-cp-1",
+        "? inconclusive",
+        "backstay drill run machine-freeze-vip-holder --seed 7",
+        "1000 ms",
+    ):
+        assert words in text
+
+
+def test_what_was_not_seen_is_said_so() -> None:
+    """A history without leaders has no zero where a number is missing."""
+    empty = History(story().header, ())
+    text = Elements(page(drilled(empty, Judgement(())), TEMPLATE)).text
+    assert "Until etcd had another leadernot seen" in text
+    assert "Nobody wrote." in text
+
+
+def test_two_drills_are_put_side_by_side() -> None:
+    """Both sentences, and the better number in bold."""
+    reports = [
+        json.loads(json.dumps(document(drilled(story(name=name), judged))))
+        for name, judged in (("ours", GOOD), ("theirs", BAD))
+    ]
+    text = comparison_page(reports[0], reports[1], TEMPLATE)
+    assert '<th scope="row">Acknowledged writes lost</th><td><b>0</b></td><td>1</td>' in text
+    assert "<script" not in text
+    assert "cluster theirs" in text

@@ -1,0 +1,130 @@
+"""The page's data: everything that happened, small."""
+
+from __future__ import annotations
+
+import json
+from itertools import accumulate
+from typing import Any
+
+from inline_snapshot import snapshot
+
+from backstay.drill.history import SECOND, History, Kind, Mark, Operation, Outcome
+from backstay.drill.report.lanes import lanes
+from backstay.drill.report.numbers import measure
+from backstay.drill.report.timeline import slices, timeline
+from fakes.drill_stories import story
+
+STORY = story()
+
+
+def test_the_columns_hold_every_operation() -> None:
+    """Unfolded, they are the operations again, to the microsecond and in the order of calls."""
+    values: Any = timeline(STORY, measure(STORY))
+    rows = values["operations"]
+    called = list(accumulate(rows["called_steps"]))
+    unfolded = [
+        (
+            values["clients"][rows["client"][row]][0],
+            ("write", "read")[rows["kind"][row] % 2],
+            ("ok", "fail", "unknown")[rows["kind"][row] // 2],
+            rows["keys"][rows["key"][row]],
+            called[row],
+            called[row] + rows["lasted"][row],
+            rows["errors"][rows["error"][row]],
+            list(accumulate(rows["revision_steps"]))[row] if row % 100 == 0 else None,
+        )
+        for row in range(len(called))
+    ]
+    ordered = sorted(STORY.of(Operation), key=lambda one: one.called)
+    assert unfolded == [
+        (
+            one.client,
+            one.action.value,
+            one.outcome.value,
+            one.key,
+            one.called // 1000,
+            one.returned // 1000,
+            one.error,
+            (one.revision or 0) if row % 100 == 0 else None,
+        )
+        for row, one in enumerate(ordered)
+    ]
+
+
+def test_an_operation_takes_some_thirty_bytes() -> None:
+    """A hundred thousand of them are a file that can be mailed."""
+    size = len(json.dumps(timeline(STORY, measure(STORY)), separators=(",", ":")))
+    assert size / len(STORY.of(Operation)) < 40
+
+
+def test_lanes_tell_who_led_held_and_fell() -> None:
+    """Nobody, and two at once, are told as what they are."""
+    told = {
+        lane.name: [
+            f"{one.begin / SECOND:.2f}-{one.end / SECOND:.2f} {one.text} ({one.tone})"
+            for one in lane.spans
+        ]
+        for lane in lanes(STORY)
+    }
+    assert told == snapshot(
+        {
+            "fault": ["6.00-10.00 freeze machine on cp-1 (fault)"],
+            "etcd leader": [
+                "0.00-7.05 cp-1 (plain)",
+                "7.05-7.24 nobody (bad)",
+                "7.24-16.00 cp-3 (plain)",
+            ],
+            "virtual address": [
+                "0.00-7.38 cp-1 (plain)",
+                "7.38-10.06 cp-1, cp-2 (bad)",
+                "10.06-16.00 cp-2 (plain)",
+            ],
+            "lease controller-manager": ["0.00-16.00 cp-3 (plain)"],
+            "lease scheduler": ["0.00-9.10 cp-1 (plain)", "9.10-16.00 cp-2 (plain)"],
+            "marked down": [
+                "6.61-6.70 cp-1 by cp-2 (bad)",
+                "6.70-10.90 cp-1 by cp-2, cp-1 by cp-3 (bad)",
+                "10.90-10.95 cp-1 by cp-3 (bad)",
+            ],
+        }
+    )
+
+
+def test_what_went_down_twice_is_told_once_at_a_time() -> None:
+    """A unit that is stopping and then inactive is down from the first to its start."""
+    marks = [
+        Mark(number * SECOND, Kind.UNIT, "cp-1", state, "etcd")
+        for number, state in enumerate(("stopping", "inactive", "starting", "active", "exited"))
+    ]
+    (lane,) = lanes(History(STORY.header, (*marks, Mark(6 * SECOND, Kind.PHASE, "end"))))
+    assert [(one.begin, one.end, one.text) for one in lane.spans] == [
+        (0, 3 * SECOND, "etcd on cp-1"),
+        (4 * SECOND, 6 * SECOND, "etcd on cp-1"),
+    ]
+
+
+def test_slices_hold_every_operation_once() -> None:
+    """The table counts what the picture shows."""
+    found = slices(STORY)
+    operations = STORY.of(Operation)
+    counted = [sum(getattr(one, name) for one in found) for name in ("acknowledged", "unknown")]
+    outcomes = [one.outcome for one in operations]
+    assert counted == [outcomes.count(Outcome.OK), outcomes.count(Outcome.UNKNOWN)]
+    assert [text for one in found for text in one.events][:2] == [
+        "freeze machine on cp-1",
+        "etcd follows cp-3",
+    ]
+
+
+def test_a_long_drill_has_longer_slices() -> None:
+    """Ten minutes are no table of six hundred rows."""
+    long = History(STORY.header, (Mark(600 * SECOND, Kind.PHASE, "end"),))
+    assert len(slices(long)) <= 121
+    assert slices(long)[0].longest is None
+
+
+def test_a_history_without_anything_has_an_empty_timeline() -> None:
+    """No marks, no operations, no lanes."""
+    empty = History(STORY.header, ())
+    values: Any = timeline(empty, measure(empty))
+    assert (values["end"], values["lanes"], values["operations"]["client"]) == (0, [], [])
