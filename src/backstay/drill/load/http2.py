@@ -46,6 +46,8 @@ CONFIGURATION = H2Configuration(
     # Our own headers are right, and checking them costs more than sending them.
     validate_outbound_headers=False,
     normalize_outbound_headers=False,
+    validate_inbound_headers=False,
+    normalize_inbound_headers=False,
 )
 
 Headers = Sequence[tuple[str, str]]

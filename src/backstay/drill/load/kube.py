@@ -61,10 +61,15 @@ JSON = "application/json"
 
 
 class KubeError(Exception):
-    """The API did not do what it was asked; `told_to_retry` counts the answers to come back."""
+    """The API did not do what it was asked; `told_to_retry` counts the answers to come back.
 
-    def __init__(self, error: str, fate: Fate = Fate.UNKNOWN, told_to_retry: int = 0) -> None:
-        super().__init__(error)
+    `error` is a short class, the text says all that the API said.
+    """
+
+    def __init__(
+        self, error: str, fate: Fate = Fate.UNKNOWN, told_to_retry: int = 0, said: str = ""
+    ) -> None:
+        super().__init__(f"{error}: {said}" if said else error)
         self.error = error
         self.fate = fate
         self.told_to_retry = told_to_retry
@@ -290,7 +295,7 @@ async def _good(api: Api, method: str, path: str, body: bytes, seconds: float) -
     """Return what the API says when it says yes; raises KubeError."""
     response, _ = await api.ask(method, path, body, seconds=seconds)
     if response.status >= FIRST_FAILURE:
-        raise KubeError(f"http {response.status}: {response.body[:200]!r}")
+        raise KubeError(f"http {response.status}", said=response.body[:200].decode())
     return json.loads(response.body)
 
 

@@ -55,7 +55,7 @@ class ClusterLoad:
             raise StepFailedError(
                 "the registers that clients write to could not be made",
                 where=f"{self.access.endpoint.host}:{self.access.endpoint.port}",
-                why=error.error,
+                why=str(error),
                 next_move="backstay status",
             ) from error
         finally:

@@ -1,0 +1,350 @@
+"""Clients: a rate that is held, what holds them back, and watches that lose nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import pairwise
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backstay.drill.history import (
+    SECOND,
+    Action,
+    Change,
+    Client,
+    Connection,
+    Operation,
+    Outcome,
+    Path,
+    Record,
+    Stream,
+    WatchEvent,
+    WatchTurn,
+)
+from backstay.drill.load import etcd, kube
+from backstay.drill.load.clients import Notebook, Watching, Working
+from backstay.drill.load.plan import Worker
+from backstay.drill.load.store import Event, Result
+from fakes.drill_tls import credentials
+from fakes.etcd_member import etcd_member
+from fakes.kube_api import Api, Session, answers, cut, go_away, kube_api
+
+RUN = "r1"
+KEYS = ("a", "b", "c")
+
+
+@dataclass
+class Quick:
+    """A store in memory that takes as long as `takes` says for each operation in turn."""
+
+    takes: Callable[[int], float] = lambda _: 0.0
+    done: int = 0
+    closed: list[int] = field(default_factory=list)
+
+    async def write(self, key: str, value: str, *, seconds: float) -> Result:
+        """Take some time."""
+        del key, seconds
+        return await self._one(value)
+
+    async def read(self, key: str, *, seconds: float) -> Result:
+        """Take some time."""
+        del key, seconds
+        return await self._one(None)
+
+    async def _one(self, value: str | None) -> Result:
+        self.done += 1
+        await asyncio.sleep(self.takes(self.done))
+        return Result(Outcome.OK, value, self.done, self.done)
+
+    async def position(self, *, seconds: float) -> int:
+        """Be where it is."""
+        del seconds
+        return self.done
+
+    async def watch(self, after: int, *, opened: Callable[[], None]) -> AsyncIterator[Event]:
+        """Be watched by nobody."""
+        del opened
+        yield Event(Change.BOOKMARK, after)
+
+    async def close(self) -> None:
+        """Remember after which operation."""
+        self.closed.append(self.done)
+
+
+@dataclass
+class Time:
+    """A clock that begins now, and what was recorded by it."""
+
+    zero: int = field(default_factory=time.monotonic_ns)
+    records: list[Record] = field(default_factory=list)
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def notebook(self) -> Notebook:
+        """Where clients write."""
+        return Notebook(self.records.append, lambda: time.monotonic_ns() - self.zero, self.stop)
+
+    @property
+    def operations(self) -> list[Operation]:
+        """What workers recorded."""
+        return [one for one in self.records if isinstance(one, Operation)]
+
+
+async def worked(
+    store: Quick,
+    rate: float,
+    seconds: float,
+    *,
+    seed: int = 1,
+    reads: int = 50,
+    connection: Connection = Connection.KEPT,
+) -> list[Operation]:
+    """What a client did in so many seconds."""
+    client = Client("vip-1", Path.VIP, connection)
+    when = Time()
+    working = Working(Worker(client, rate, reads), store, KEYS, Random(seed), 0.6)  # noqa: S311
+    asyncio.get_running_loop().call_later(seconds, when.stop.set)
+    await working.run(when.notebook())
+    return when.operations
+
+
+async def test_a_rate_is_held() -> None:
+    """Operations are due at even times, and called when they are due."""
+    found = await worked(Quick(), 100, 1.0)
+    assert 85 <= len(found) <= 101
+    dues = [one.due for one in found if one.due is not None]
+    assert {(after - before) % (SECOND // 100) for before, after in pairwise(dues)} == {0}
+    assert all(one.due is not None and one.called >= one.due for one in found)
+
+
+async def test_a_client_that_is_held_back_records_since_when() -> None:
+    """One slow answer makes the next operation late, and drops those that it hid."""
+    found = await worked(Quick(lambda number: 0.22 if number == 3 else 0.0), 50, 0.6)
+    slow, late, after = found[2:5]
+    assert slow.due is not None
+    assert late.due is not None
+    assert after.due is not None
+    assert late.due - slow.due >= 0.18 * SECOND
+    assert late.called >= slow.returned
+    assert late.called - late.due < 0.04 * SECOND
+    assert (late.due - slow.due) % (SECOND // 50) == 0
+    assert after.due == late.due + SECOND // 50
+
+
+async def test_a_client_does_one_thing_at_a_time() -> None:
+    """With answers slower than the rate, each call waits for the last return."""
+    found = await worked(Quick(lambda _: 0.03), 100, 0.4)
+    assert all(one.returned <= after.called for one, after in pairwise(found))
+    assert len(found) <= 15
+
+
+async def test_a_connection_is_new_for_each_operation_or_kept() -> None:
+    """A kept one is closed at the end alone."""
+    new, kept = Quick(), Quick()
+    await worked(new, 100, 0.1, connection=Connection.NEW)
+    await worked(kept, 100, 0.1, connection=Connection.KEPT)
+    assert new.closed[:-1] == list(range(1, new.done + 1))
+    assert kept.closed == [kept.done]
+
+
+async def test_a_client_that_is_cancelled_closes_its_connection() -> None:
+    """Nothing stays open behind a drill that is stopped."""
+    store, when = Quick(lambda _: 60.0), Time()
+    worker = Worker(Client("vip-1", Path.VIP, Connection.KEPT), 100)
+    working = Working(worker, store, KEYS, Random(1), 0.6)  # noqa: S311
+    task = asyncio.ensure_future(working.run(when.notebook()))
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    assert store.closed == [1]
+
+
+@settings(max_examples=5)
+@given(seed=st.integers(0, 2**32), reads=st.sampled_from([0, 50, 100]))
+def test_values_are_unique_and_choices_are_the_seeds(seed: int, reads: int) -> None:
+    """The same seed chooses the same keys and actions again."""
+
+    async def once() -> list[Operation]:
+        return await worked(Quick(), 500, 0.05, seed=seed, reads=reads)
+
+    first, second = asyncio.run(once()), asyncio.run(once())
+    chosen = [[(one.action, one.key) for one in run] for run in (first, second)]
+    length = min(map(len, chosen))
+    assert chosen[0][:length] == chosen[1][:length]
+    values = [one.value for one in first if one.action is Action.WRITE]
+    assert len(set(values)) == len(values)
+    assert {one.key for one in first} <= set(KEYS)
+    if reads != 50:
+        expected = Action.READ if reads else Action.WRITE
+        assert {one.action for one in first} == {expected}
+
+
+WATCHER = Client("watch-vip", Path.VIP, Connection.KEPT, watches=True)
+
+
+@asynccontextmanager
+async def watching(watch: Watching) -> AsyncIterator[Time]:
+    """A watch that stands, for as long as the block lasts."""
+    when = Time()
+    task = asyncio.ensure_future(watch.run(when.notebook()))
+    async with asyncio.timeout(2):
+        while not when.records:
+            await asyncio.sleep(0.005)
+    try:
+        yield when
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def turns(when: Time) -> list[tuple[Stream, str]]:
+    return [(one.turn, one.error) for one in when.records if isinstance(one, WatchTurn)]
+
+
+def heard(when: Time) -> list[tuple[int, str | None]]:
+    """What puts were heard of, in order."""
+    return [
+        (one.modified, one.value)
+        for one in when.records
+        if isinstance(one, WatchEvent) and one.change is Change.PUT
+    ]
+
+
+async def all_heard(when: Time, written: list[tuple[int, str | None]]) -> None:
+    """Wait for the last write to be heard of; then nothing is missing, double or out of order."""
+    async with asyncio.timeout(3):
+        while len(heard(when)) < len(written):
+            await asyncio.sleep(0.005)
+    assert heard(when) == written
+
+
+async def kube_registers(server: Api) -> kube.Registers:
+    api = kube.Api(server.address, credentials().context())
+    await kube.make_registers(api, RUN, KEYS, seconds=2)
+    return kube.Registers(api, RUN)
+
+
+def break_watches(server: Api, way: str) -> None:
+    """Do something to all connections that carry a watch."""
+    for session in {one for one, _ in server.watchers}:
+        _break(session, way)
+
+
+def _break(session: Session, way: str) -> None:
+    match way:
+        case "reset":
+            cut(session, 0)
+        case "eof":
+            session.transport.abort()
+        case "goaway":
+            session.go_away(0)
+        case _:
+            for one, stream in [*session.api.watchers]:
+                session.http.end_stream(stream)
+                del session.api.watchers[one, stream]
+            session.flush()
+
+
+@pytest.mark.parametrize("way", ["reset", "eof", "goaway", "closed"])
+async def test_a_watch_resumes_and_loses_nothing(way: str) -> None:
+    """Whatever ends it under a stream of writes, the next one goes on from there."""
+    async with kube_api() as server:
+        writing = await kube_registers(server)
+        watch = Watching(WATCHER, await kube_registers_again(server), frozenset(KEYS))
+        async with watching(watch) as when:
+            written = []
+            for number in range(60):
+                result = await writing.write(KEYS[number % 3], f"x-{number}", seconds=1)
+                written.append((result.modified or 0, result.value))
+                if number % 20 == 10:
+                    break_watches(server, way)
+                await asyncio.sleep(0.004)
+            await all_heard(when, written)
+        await writing.close()
+    end = (Stream.CLOSED, "") if way == "closed" else (Stream.FAILED, way)
+    assert turns(when)[:3] == [(Stream.OPENED, ""), end, (Stream.OPENED, "")]
+
+
+async def kube_registers_again(server: Api) -> kube.Registers:
+    return kube.Registers(kube.Api(server.address, credentials().context()), RUN)
+
+
+async def test_a_watch_begins_anew_where_its_revision_is_gone() -> None:
+    """What was compacted is not waited for, and the next turn says from where it begins."""
+    async with kube_api() as server:
+        writing = await kube_registers(server)
+        watch = Watching(WATCHER, await kube_registers_again(server), frozenset(KEYS), after=1)
+        server.compact()
+        async with watching(watch) as when:
+            async with asyncio.timeout(2):
+                while len(turns(when)) < 3:
+                    await asyncio.sleep(0.005)
+            now = server.revision
+            await writing.write("a", "x-1", seconds=1)
+            await all_heard(when, [(server.revision, "x-1")])
+        await writing.close()
+    assert turns(when) == [(Stream.OPENED, ""), (Stream.COMPACTED, "http 410"), (Stream.OPENED, "")]
+    last = [one for one in when.records if isinstance(one, WatchTurn)][-1]
+    assert last.revision == now
+
+
+async def test_a_watch_that_cannot_begin_says_why_and_tries_again() -> None:
+    """Where to begin is asked for again too, and a turn that never stood was never opened."""
+    async with kube_api() as server:
+        writing = await kube_registers(server)
+        server.acts.extend((answers(500), cut, go_away))
+        watch = Watching(WATCHER, await kube_registers_again(server), frozenset(KEYS))
+        async with watching(watch) as when, asyncio.timeout(2):
+            while (Stream.OPENED, "") not in turns(when):
+                await asyncio.sleep(0.005)
+        await writing.close()
+    assert turns(when) == [
+        (Stream.FAILED, "http 500"),
+        (Stream.FAILED, "reset"),
+        (Stream.OPENED, ""),
+    ]
+
+
+async def test_a_watch_tells_of_the_drill_s_own_keys_alone() -> None:
+    """Every namespace has a config map of Kubernetes' own."""
+    async with kube_api() as server:
+        writing = await kube_registers(server)
+        watch = Watching(WATCHER, await kube_registers_again(server), frozenset({"a"}))
+        async with watching(watch) as when:
+            await writing.write("b", "x-1", seconds=1)
+            found = await writing.write("a", "x-2", seconds=1)
+            await all_heard(when, [(found.modified or 0, "x-2")])
+        await writing.close()
+
+
+async def test_a_watch_of_etcd_resumes_across_a_restart() -> None:
+    """A member that stops and comes back is watched on from where it was."""
+    client = Client("watch-etcd", Path.ETCD, Connection.KEPT, watches=True)
+    async with etcd_member() as member:
+        writing, reading = (
+            etcd.Registers(etcd.Etcd(member.address, credentials()), RUN) for _ in range(2)
+        )
+        async with watching(Watching(client, reading, frozenset(KEYS))) as when:
+            written = []
+            for number in range(20):
+                result = await writing.write(KEYS[number % 3], f"x-{number}", seconds=2)
+                if result.outcome is Outcome.OK:
+                    written.append((result.modified or 0, result.value))
+                if number == 10:
+                    await member.stop()
+                    await member.start()
+                    await asyncio.sleep(0.3)
+            await all_heard(when, written)
+        await writing.close()
+    assert len(written) > 15
+    assert turns(when)[0] == (Stream.OPENED, "")
+    assert turns(when)[-1] == (Stream.OPENED, "")
+    assert Stream.FAILED in {turn for turn, _ in turns(when)}

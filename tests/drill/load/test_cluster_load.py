@@ -1,0 +1,231 @@
+"""All clients together, against an API and members in memory, and what a judge says of it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import ssl
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path as File
+
+import grpc
+import pytest
+
+from backstay.drill.history import (
+    FinalHash,
+    FinalRead,
+    Header,
+    History,
+    Kind,
+    Mark,
+    Operation,
+    Outcome,
+    Record,
+    WatchEvent,
+)
+from backstay.drill.load.access import Access
+from backstay.drill.load.plan import LoadPlan, load_plan
+from backstay.drill.load.run import ClusterLoad
+from backstay.drill.oracle.judge import RATE, judge
+from backstay.drill.oracle.verdict import Verdict
+from backstay.errors import StepFailedError
+from fakes.drill_tls import credentials
+from fakes.etcd_member import Member, etcd_member
+from fakes.kube_api import Api, answers, kube_api
+
+
+@dataclass
+class Cluster:
+    """One API, its members, and all ways into it; what was recorded of it, by its clock."""
+
+    api: Api
+    members: dict[str, Member]
+    records: list[Record] = field(default_factory=list)
+    zero: int = field(default_factory=time.monotonic_ns)
+
+    @property
+    def access(self) -> Access:
+        """The ways in."""
+        members = {host: one.address for host, one in self.members.items()}
+        own = credentials()
+        return Access(
+            self.api.address, {"cp-1": self.api.address}, members, own, own, self.api.address
+        )
+
+    def plan(self, scale: float = 0.6) -> LoadPlan:
+        """A load for a busy computer."""
+        hosts = ("cp-1",)
+        return load_plan(
+            run="r1",
+            seed=1,
+            planes=hosts,
+            members=tuple(self.members),
+            service=True,
+            seconds=1,
+            scale=scale,
+        )
+
+    def clock(self) -> int:
+        """Nanoseconds since the beginning."""
+        return time.monotonic_ns() - self.zero
+
+    def mark(self, phase: str) -> None:
+        """Record the beginning of a phase."""
+        self.records.append(Mark(self.clock(), Kind.PHASE, phase))
+
+    def history(self, plan: LoadPlan) -> History:
+        """What a judge is given."""
+        header = Header(
+            *("none", "fake", "", "", 1),
+            clients=plan.clients,
+            members=tuple(self.members),
+            load={RATE: plan.rate},
+        )
+        return History(header, tuple(self.records))
+
+
+@asynccontextmanager
+async def running(members: int = 1) -> AsyncIterator[Cluster]:
+    async with AsyncExitStack() as stack:
+        api = await stack.enter_async_context(kube_api())
+        found = {
+            f"cp-{number + 1}": await stack.enter_async_context(etcd_member())
+            for number in range(members)
+        }
+        yield Cluster(api, found)
+
+
+async def test_a_load_on_a_well_cluster_passes_every_check() -> None:
+    """From its registers to its last reads, a judge finds nothing missing and nothing wrong."""
+    async with running() as cluster:
+        plan = cluster.plan()
+        load = ClusterLoad.on(cluster.access, plan)
+        await load.prepare()
+        stop = asyncio.Event()
+        cluster.mark("warm-up")
+        working = asyncio.ensure_future(
+            load.run(record=cluster.records.append, clock=cluster.clock, stop=stop)
+        )
+        await asyncio.sleep(1.0)
+        cluster.mark("fault")
+        stop.set()
+        await working
+        cluster.mark("final")
+        await load.final(record=cluster.records.append)
+        judgement = judge(cluster.history(plan), now=time.monotonic)
+        await load.remove()
+    assert [one for one in judgement.findings if one.verdict is not Verdict.PASS] == []
+    operations = [one for one in cluster.records if isinstance(one, Operation)]
+    assert {one.client for one in operations} == {one.client.name for one in plan.workers}
+    assert {one.outcome for one in operations} == {Outcome.OK}
+    watched = {one.client for one in cluster.records if isinstance(one, WatchEvent)}
+    assert watched == {one.name for one in plan.watches}
+    sources = {one.source for one in cluster.records if isinstance(one, FinalRead)}
+    assert sources == {"apiserver cp-1", "etcd cp-1"}
+    assert cluster.api.things == {}
+    assert cluster.members["cp-1"].keys == {}
+
+
+async def test_a_load_goes_on_whatever_the_cluster_does() -> None:
+    """With everything gone, operations fail, watches wait, and stopping is as quick as ever."""
+    async with running() as cluster:
+        load = ClusterLoad.on(cluster.access, cluster.plan())
+        await load.prepare()
+        stop = asyncio.Event()
+        working = asyncio.ensure_future(
+            load.run(record=cluster.records.append, clock=cluster.clock, stop=stop)
+        )
+        await asyncio.sleep(0.2)
+        await cluster.members["cp-1"].stop()
+        cluster.api.acts.extend([answers(500)] * 10_000)
+        for session in list(cluster.api.sessions):
+            session.transport.abort()
+        await asyncio.sleep(0.3)
+        assert not working.done()
+        stop.set()
+        async with asyncio.timeout(3):
+            await working
+    last = [one for one in cluster.records if isinstance(one, Operation)][-20:]
+    assert {one.outcome for one in last} <= {Outcome.FAIL, Outcome.UNKNOWN}
+
+
+async def test_a_load_that_is_cancelled_leaves_nothing_running() -> None:
+    """Whoever stops a drill need not wait for its clients."""
+    async with running() as cluster:
+        load = ClusterLoad.on(cluster.access, cluster.plan())
+        await load.prepare()
+        before = asyncio.all_tasks()
+        working = asyncio.ensure_future(
+            load.run(record=cluster.records.append, clock=cluster.clock, stop=asyncio.Event())
+        )
+        await asyncio.sleep(0.2)
+        working.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await working
+        ours = [one for one in asyncio.all_tasks() - before if "backstay" in str(one.get_coro())]
+        assert ours == []
+
+
+async def test_an_error_of_our_own_ends_the_load() -> None:
+    """A recorder that cannot write is not passed over."""
+
+    def full(record: Record) -> None:
+        del record
+        raise OSError("no space left")
+
+    async with running() as cluster:
+        load = ClusterLoad.on(cluster.access, cluster.plan())
+        await load.prepare()
+        with pytest.raises(ExceptionGroup):
+            async with asyncio.timeout(3):
+                await load.run(record=full, clock=cluster.clock, stop=asyncio.Event())
+
+
+async def test_a_cluster_that_takes_no_registers_is_not_drilled() -> None:
+    """The error says what the API said."""
+    async with running() as cluster:
+        load = ClusterLoad.on(cluster.access, cluster.plan())
+        cluster.api.acts.append(answers(403))
+        with pytest.raises(StepFailedError, match="http 403"):
+            await load.prepare()
+
+
+async def test_hashes_are_compared_only_where_compaction_is_the_same() -> None:
+    """Members compact one after the other: until all have, their hashes say nothing."""
+    async with running(2) as cluster:
+        load = ClusterLoad.on(cluster.access, cluster.plan())
+        first, second = cluster.members.values()
+        first.compacted = 50
+        asyncio.get_running_loop().call_later(0.5, setattr, second, "compacted", 50)
+        await load.final(record=cluster.records.append)
+    found = [one for one in cluster.records if isinstance(one, FinalHash)]
+    assert [one.member for one in found] == ["cp-1", "cp-2"]
+    assert len({(one.revision, one.hash) for one in found}) == 1
+    assert second.compacted == 50
+
+
+async def test_a_last_read_is_asked_for_again() -> None:
+    """A member may have just come back."""
+    async with running() as cluster:
+        load = ClusterLoad.on(cluster.access, cluster.plan())
+        refusal = (grpc.StatusCode.UNAVAILABLE, "etcdserver: leader changed")
+        cluster.members["cp-1"].refusals.extend([refusal] * 2)
+        cluster.api.acts.append(answers(500))
+        await load.final(record=cluster.records.append)
+    sources = {one.source for one in cluster.records if isinstance(one, FinalRead)}
+    assert sources == {"apiserver cp-1", "etcd cp-1"}
+
+
+def test_a_client_s_key_is_never_on_a_disk(tmp_path: File, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The context is made from memory, and leaves no descriptor behind."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    gc.collect()
+    before = sorted(one.name for one in File("/proc/self/fd").iterdir())
+    context = credentials().context()
+    after = sorted(one.name for one in File("/proc/self/fd").iterdir())
+    assert isinstance(context, ssl.SSLContext)
+    assert len(after) == len(before)
+    assert list(tmp_path.iterdir()) == []

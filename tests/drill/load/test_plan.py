@@ -1,0 +1,78 @@
+"""Which clients a drill has, and on how many keys."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from backstay.drill.history import Path
+from backstay.drill.load.plan import FEWEST_KEYS, OPERATIONS_PER_KEY, LoadPlan, Rates, load_plan
+
+HOSTS = ("cp-1", "cp-2", "cp-3")
+
+
+def plan(
+    *, seconds: float = 30, scale: float = 1.0, service: bool = True, hosts: int = 3
+) -> LoadPlan:
+    names = HOSTS[:hosts]
+    return load_plan(
+        run="r1",
+        seed=1,
+        planes=names,
+        members=names,
+        service=service,
+        seconds=seconds,
+        scale=scale,
+    )
+
+
+@given(
+    seconds=st.floats(1, 600),
+    scale=st.floats(0.1, 5),
+    service=st.booleans(),
+    hosts=st.integers(1, 3),
+)
+def test_no_key_gets_more_than_can_be_judged(
+    seconds: float, scale: float, *, service: bool, hosts: int
+) -> None:
+    """There are enough keys for each store's whole load, and never few."""
+    found = plan(seconds=seconds, scale=scale, service=service, hosts=hosts)
+    assert len(found.keys) == len(set(found.keys)) >= FEWEST_KEYS
+    for etcd in (True, False):
+        rate = sum(one.rate for one in found.workers if (one.client.path is Path.ETCD) is etcd)
+        assert rate * seconds / len(found.keys) <= OPERATIONS_PER_KEY
+
+
+def test_every_way_has_clients_and_every_host_its_own() -> None:
+    """New and kept connections, each apiserver and member by itself, and watches of both stores."""
+    clients = plan().clients
+    assert len({one.name for one in clients}) == len(clients)
+    assert {one.group for one in clients} == {
+        *("vip new", "vip kept", "vip watch", "node kept", "node watch", "service kept"),
+        *("etcd new", "etcd kept", "etcd watch"),
+    }
+    for group in ("node kept", "node watch", "etcd kept", "etcd new", "etcd watch"):
+        assert {one.host for one in clients if one.group == group} == set(HOSTS)
+
+
+def test_rates_are_a_group_s_and_scale_together() -> None:
+    """However many hosts there are, the load is the same."""
+    rates = Rates()
+    whole = (
+        rates.vip_kept
+        + rates.vip_new
+        + rates.node
+        + rates.service
+        + rates.etcd_kept
+        + rates.etcd_new
+    )
+    assert abs(plan().rate - whole) < 1e-6
+    assert abs(plan(hosts=1).rate - whole) < 1e-6
+    assert abs(plan(scale=0.5).rate - whole / 2) < 1e-6
+    assert abs(plan(service=False).rate - (whole - rates.service)) < 1e-6
+
+
+def test_the_api_is_asked_two_hundred_times_a_second() -> None:
+    """The numbers of a drill are given for at least that rate."""
+    api = sum(one.rate for one in plan().workers if one.client.path is not Path.ETCD)
+    assert api >= 200
