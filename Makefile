@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 LAB_PACKAGES := mmdebstrap systemd-container iproute2 nftables openssh-client gcc libc6-dev \
-	libseccomp-dev pkg-config busybox-static curl haproxy keepalived
+	libseccomp-dev pkg-config busybox-static curl haproxy keepalived chromium
 export PYTHONUNBUFFERED := 1
 # Without bytecode every run compiles 250 modules anew: half a second of half a second's work.
 unexport PYTHONDONTWRITEBYTECODE

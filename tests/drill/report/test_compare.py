@@ -50,7 +50,7 @@ def test_reports_of_different_leases_and_clients_have_all_rows() -> None:
     theirs["numbers"]["groups"] = []
     rows = {one.title: one for one in compared(ours, theirs)}
     assert rows["Acknowledged writes lost"].winner == "A"
-    lease = "Until the next holder had the lease of kube"
+    lease = "Until the next holder had the lease kube"
     assert (rows[f"{lease}-scheduler"].other, rows[f"{lease}-controller-manager"].one) == (
         None,
         None,

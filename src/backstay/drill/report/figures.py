@@ -38,7 +38,10 @@ class Better(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One number: its key among a document's numbers, and what it means."""
+    """One number: its key among a document's numbers, and what it means.
+
+    A title with braces is of many things by name.
+    """
 
     key: str
     title: str
@@ -66,7 +69,7 @@ FIGURES = (
     Figure("write_gap_seconds", "Longest time without an acknowledged write", Unit.SECONDS),
     Figure("read_gap_seconds", "Longest time without an answered read", Unit.SECONDS),
     Figure("etcd_write_gap_seconds", "Longest time without a write to etcd itself", Unit.SECONDS),
-    Figure("watch_gap_seconds", "Longest time behind, for every watch", Unit.SECONDS),
+    Figure("watch_gap_seconds", "Longest time that the {} was behind", Unit.SECONDS),
     Figure("failed", "Requests that failed", Unit.COUNT),
     Figure("told_to_retry", "Answers to try again", Unit.COUNT),
     Figure("detected_seconds", "Until somebody noticed", Unit.SECONDS),
@@ -74,8 +77,8 @@ FIGURES = (
     Figure("elections", "Changes of etcd's leader", Unit.COUNT),
     Figure("vip_moved_seconds", "Until the virtual address had moved", Unit.SECONDS),
     Figure("vip_moves", "Moves of the virtual address", Unit.COUNT),
-    Figure("lease_gap_seconds", "Until the next holder had the lease", Unit.SECONDS),
-    Figure("lease_overlap_seconds", "Two holders at once of the lease", Unit.SECONDS),
+    Figure("lease_gap_seconds", "Until the next holder had the lease {}", Unit.SECONDS),
+    Figure("lease_overlap_seconds", "Two holders at once of the lease {}", Unit.SECONDS),
     Figure("nodes_not_ready", "Nodes that were not Ready", Unit.COUNT),
     Figure("healed_seconds", "From the end of the fault to the last failure", Unit.SECONDS),
     Figure("operations", "Operations", Unit.COUNT, Better.NEITHER),
@@ -84,13 +87,12 @@ FIGURES = (
 
 
 def figures(numbers: Mapping[str, Any]) -> Iterator[Seen]:
-    """Yield every figure of a document's numbers; one for each lease, and lists are counted."""
+    """Yield every figure of a document's numbers; one for each name, and lists are counted."""
     for one in FIGURES:
         found = numbers.get(one.key)
         if isinstance(found, Mapping):
             for name, value in found.items():
-                yield Seen(f"{one.title} of {name}", one.unit, value, one.better)
-        elif isinstance(found, Sized):
-            yield Seen(one.title, one.unit, len(found), one.better)
+                yield Seen(one.title.format(name), one.unit, value, one.better)
         else:
-            yield Seen(one.title, one.unit, found, one.better)
+            value = len(found) if isinstance(found, Sized) else found
+            yield Seen(one.title, one.unit, value, one.better)

@@ -79,8 +79,9 @@
 
   // ---- places -------------------------------------------------------------------------------
 
-  const gutter = () => (canvas.clientWidth < 640 ? 84 : 164);
-  const wide = () => canvas.clientWidth - gutter() - SIZE.right;
+  let room = canvas.clientWidth; // read once for each drawing: asking the page a thousand times is slow
+  const gutter = () => (room < 640 ? 84 : 164);
+  const wide = () => room - gutter() - SIZE.right;
   const bottom = SIZE.top + SIZE.chart;
   const high = () => bottom + SIZE.axis + drill.lanes.length * SIZE.lane + 10;
   const across = (moment) => gutter() + (moment - view.from) / (view.to - view.from) * wide();
@@ -139,6 +140,10 @@
     if (pen.measureText(shown).width <= most) pen.fillText(shown, x, y);
     return pen.measureText(shown).width;
   };
+  const measured = (text) => {
+    pen.font = `12px ${family}`;
+    return pen.measureText(text).width;
+  };
   const line = (points, ink, dash = []) => {
     pen.beginPath();
     pen.setLineDash(dash);
@@ -160,8 +165,9 @@
   const draw = () => {
     const scale = window.devicePixelRatio || 1;
     inks.clear();
+    room = canvas.clientWidth;
     canvas.style.height = `${high()}px`;
-    canvas.width = Math.round(canvas.clientWidth * scale);
+    canvas.width = Math.round(room * scale);
     canvas.height = Math.round(high() * scale);
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.lineWidth = 1;
@@ -227,16 +233,15 @@
       const y = 30 + number * 16;
       if (right - left < 3) return;
       const ink = color("gap");
-      line([[left, y], [right, y]], ink);
       line([[crisp(left), y - 4], [crisp(left), y + 4]], ink);
       line([[crisp(right), y - 4], [crisp(right), y + 4]], ink);
-      const start = Math.max(left, gutter());
-      const stop = Math.min(right, gutter() + wide());
-      pen.font = `12px ${family}`;
-      const width = pen.measureText(text).width + 12;
-      const inside = stop - start > width + 16;
-      const x = inside ? (start + stop - width) / 2 : Math.min(stop + 4, gutter() + wide() - width);
-      write(text, x + 6, y, { ink: "gap", halo: true });
+      const [start, stop] = [Math.max(left, gutter()), Math.min(right, gutter() + wide())];
+      const width = measured(text) + 12;
+      const isInside = stop - start > width + 16;
+      const x = isInside ? (start + stop - width) / 2 : Math.min(stop + 4, gutter() + wide() - width);
+      line([[left, y], [isInside ? x : right, y]], ink);
+      if (isInside) line([[x + width, y], [right, y]], ink);
+      write(text, x + 6, y, { ink: "gap", halo: !isInside });
     });
   };
 
@@ -251,27 +256,45 @@
   };
 
   const drawOperations = () => {
-    const seen = { ok: 0, failed: 0, unknown: 0, slowest: 0, worst: [] };
-    const drawn = new Uint8Array((canvas.clientWidth + 2) * (bottom + 2));
-    pen.fillStyle = color("ok");
-    pen.globalAlpha = 0.62;
+    const seen = { ok: 0, failed: 0, unknown: 0, slowest: 0 };
+    const worst = [];
     const last = firstAt(view.to);
+    const many = last - firstAt(view.from);
+    const dots = dotted(many > 20000 ? 2 : many > 1500 ? 3 : 4);
     for (let row = firstAt(view.from - longest); row < last; row += 1) {
       if (called[row] + lasted[row] < view.from || !isShown(row)) continue;
       const outcome = rows.kind[row] >> 1;
       seen[OUTCOMES[outcome]] += 1;
-      if (outcome) { seen.worst.push(row); continue; }
-      seen.slowest = Math.max(seen.slowest, lasted[row]);
-      const x = across(called[row]);
-      const y = down(lasted[row]);
-      const place = Math.round(y) * canvas.clientWidth + Math.round(x);
-      if (x < 0 || drawn[place] > 3) continue;
-      drawn[place] += 1;
-      pen.fillRect(x - 1, y - 1, 2.2, 2.2);
+      if (outcome) { worst.push(row); continue; }
+      if (lasted[row] > seen.slowest) seen.slowest = lasted[row];
+      dots.add(across(called[row]), down(lasted[row]));
     }
-    pen.globalAlpha = 1;
-    seen.worst.forEach(drawFailure);
+    dots.show();
+    worst.forEach(drawFailure);
     return seen;
+  };
+  // Dots as pixels of one picture: where more fall on the same place, it is darker.
+  const dotted = (wanted) => {
+    const scale = window.devicePixelRatio || 1;
+    const [width, height] = [Math.ceil(room * scale), Math.ceil((bottom + 2) * scale)];
+    const size = Math.round(wanted * scale);
+    const weights = new Uint8ClampedArray(width * height);
+    const add = (x, y) => {
+      const [left, top] = [x, y].map((place) => Math.round(place * scale - size / 2));
+      if (left < 0 || left + size > width || top < 0 || top + size > height) return;
+      for (let line = top; line < top + size; line += 1) {
+        for (let place = line * width + left; place < line * width + left + size; place += 1) weights[place] += 140;
+      }
+    };
+    const show = () => {
+      const picture = new ImageData(width, height);
+      const ink = [1, 3, 5].map((place) => parseInt(color("ok").slice(place, place + 2), 16));
+      weights.forEach((weight, place) => { if (weight) picture.data.set([...ink, weight], place * 4); });
+      const sheet = new OffscreenCanvas(width, height);
+      sheet.getContext("2d").putImageData(picture, 0, 0);
+      pen.drawImage(sheet, 0, 0, width / scale, height / scale);
+    };
+    return { add, show };
   };
   // A cross for what failed, a diamond for what is unknown; its tail is how long it was waited for.
   const drawFailure = (row) => {
@@ -362,7 +385,7 @@
     tip.hidden = !text;
     tip.textContent = text;
     if (!text) return;
-    const left = x + 16 + tip.offsetWidth > canvas.clientWidth ? x - 16 - tip.offsetWidth : x + 16;
+    const left = x + 16 + tip.offsetWidth > room ? x - 16 - tip.offsetWidth : x + 16;
     tip.style.left = `${Math.max(left, 4)}px`;
     tip.style.top = `${Math.min(Math.max(y - 12, 4), Math.max(high() - tip.offsetHeight - 4, 4))}px`;
   };
