@@ -212,7 +212,7 @@ async def _run(
             f"{what} did not go as it should",
             where=machine.name,
             why=done.stderr.strip()[-400:] or f"the script ended with status {done.status}",
-            next_move="what is armed undoes itself; look: backstay drill leftovers",
+            next_move="what is armed undoes itself; look: backstay drill undo",
         )
     return done.stdout
 

@@ -5,14 +5,15 @@ A journal has the moment of an event to the microsecond, where asking would only
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 from backstay.drill.history import SECOND, Kind, LogLine, Mark
 from backstay.errors import BackstayError
-from backstay.fleet.transport import Machine
+from backstay.fleet.transport import Completed, Machine
 
 UNITS = (
     *("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"),
@@ -122,14 +123,24 @@ async def follow(
         elif (found := ear.hear(line)) is not None:
             record(found)
 
+    script, deadline = _script(ear.zero, seconds), seconds + END_SECONDS
+    running = asyncio.ensure_future(machine.run(script, deadline=deadline, on_line=hear))
     try:
         with suppress(BackstayError):
-            await machine.run(_script(ear.zero, seconds), deadline=seconds + 5, on_line=hear)
+            await asyncio.shield(running)
     finally:
-        # The machine would go on telling nobody; a machine that is gone tells nobody anyway.
-        with suppress(BackstayError):
-            for process in follower:
-                await machine.run(f"kill {process}\n", deadline=END_SECONDS)
+        await _end(machine, running, follower)
+
+
+async def _end(
+    machine: Machine, running: asyncio.Future[Completed], follower: Sequence[str]
+) -> None:
+    """End who follows, there and then here; a machine that does not answer is given up."""
+    with suppress(BackstayError):
+        for process in follower if not running.done() else ():
+            await machine.run(f"kill {process}\n", deadline=END_SECONDS)
+    await asyncio.wait([running], timeout=END_SECONDS)
+    running.cancel()
 
 
 def _script(zero: int, seconds: float) -> str:
