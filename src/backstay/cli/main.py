@@ -36,6 +36,7 @@ SECTIONS = {
         "kubeconfig": Entry(
             "backstay.cli.verbs.kubeconfig:kubeconfig", "Short-lived access for kubectl."
         ),
+        "tune": Entry("backstay.cli.verbs.tune:tune", "Which timers fit these machines."),
         "config": Entry("backstay.cli.verbs.config:config", "About cluster.yaml itself."),
     },
     "Prove": {

@@ -32,7 +32,7 @@ class Timers:
     check_timeout_milliseconds: int
     advert_interval_milliseconds: int
 
-    def values(self) -> Mapping[str, int]:
+    def values(self) -> dict[str, int]:
         """Return each value by its name."""
         return asdict(self)
 
