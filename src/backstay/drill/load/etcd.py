@@ -26,8 +26,6 @@ OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 500),
     # This is how long a connection may take to be made.
     ("grpc.min_reconnect_backoff_ms", 1000),
-    # Channels to one address would share a connection, and clients are to be independent.
-    ("grpc.use_local_subchannel_pool", 1),
     # A silent connection is asked, then given up, as by the apiserver (storagebackend/factory),
     # for as long as it is silent.
     ("grpc.keepalive_time_ms", 30_000),

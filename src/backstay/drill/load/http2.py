@@ -30,6 +30,8 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.settings import SettingCodes, Settings
 
+from backstay.drill.load.sockets import keep_alive
+
 FRAME_HEADER = 9
 GOAWAY = 7
 FIRST_STREAM = 1
@@ -385,6 +387,7 @@ async def connect(
         raise RequestError(Failure.CONNECT_RESET) from error
     except OSError as error:
         raise RequestError(Failure.UNREACHABLE) from error
+    keep_alive(made.transport.get_extra_info("socket"))
     if made.transport.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
         made.close()
         raise RequestError(Failure.TLS)

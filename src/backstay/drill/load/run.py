@@ -12,10 +12,17 @@ from typing import TypeVar
 
 import grpc
 
-from backstay.drill.history import Client, FinalHash, FinalRead, Path, Record
+from backstay.drill.history import (
+    Client,
+    FinalHash,
+    FinalRead,
+    Path,
+    Record,
+)
 from backstay.drill.load import etcd, kube
 from backstay.drill.load.access import Access, Address
 from backstay.drill.load.clients import Notebook, Watching, Working
+from backstay.drill.load.newest import Newest
 from backstay.drill.load.plan import LoadPlan
 from backstay.drill.load.store import Store
 from backstay.errors import GateTimeoutError, StepFailedError
@@ -27,8 +34,6 @@ PATIENCE_SECONDS = 5.0
 
 FINAL_SECONDS = 30.0
 POLL_SECONDS = 0.2
-LAST_EVENTS_SECONDS = 0.25
-
 
 Failure = (kube.KubeError, grpc.RpcError)
 
@@ -65,18 +70,16 @@ class ClusterLoad:
         self, *, record: Callable[[Record], None], clock: Callable[[], int], stop: asyncio.Event
     ) -> None:
         """Let all clients work until `stop` is set."""
-        notebook = Notebook(record, clock, stop)
+        newest = Newest(record, {one.name: one for one in self.plan.clients})
+        notebook = Notebook(newest.record, clock, stop)
         keys = frozenset(self.plan.keys)
+        watches = [Watching(one, self._store(one), keys) for one in self.plan.watches]
         async with asyncio.TaskGroup() as group:
-            watching = [
-                group.create_task(Watching(client, self._store(client), keys).run(notebook))
-                for client in self.plan.watches
-            ]
+            watching = [group.create_task(one.run(notebook)) for one in watches]
             async with asyncio.TaskGroup() as working:
                 for one in self._workers():
                     working.create_task(one.run(notebook))
-            # Watches hear of the last writes too.
-            await asyncio.sleep(LAST_EVENTS_SECONDS)
+            await newest.reached_by(watches)
             for task in watching:
                 task.cancel()
 
