@@ -42,6 +42,7 @@ class Api:
     asked: list[tuple[str, str, bytes]] = field(default_factory=list)
     sessions: list[Session] = field(default_factory=list)
     resets: list[int] = field(default_factory=list)
+    pings: int = 0
     port: int = 0
 
     @property
@@ -139,6 +140,8 @@ class Session(asyncio.Protocol):
                 case events.StreamReset(stream_id=number):
                     self.api.resets.append(number)
                     self.api.watchers.pop((self, number), None)
+                case events.PingReceived():
+                    self.api.pings += 1
                 case events.WindowUpdated():
                     self.send_waiting()
                 case _:

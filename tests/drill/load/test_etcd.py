@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from fakes.etcd_member import Member, etcd_member
 from fakes.wire import wire
 
 RUN = "r1"
-SECONDS = 2.0
+SECONDS = 20.0
 LOAD = Path(__file__).parents[3] / "src" / "backstay" / "drill" / "load"
 
 
@@ -107,24 +107,24 @@ async def test_what_never_left_has_failed_and_a_member_that_returns_is_found(
     found = await registers.write("a", "x-3", seconds=SECONDS)
     assert (found.outcome, found.error) == (Outcome.FAIL, "not connected")
     await member.start()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(SECONDS):
         while (await registers.write("a", "x-4", seconds=SECONDS)).outcome is not Outcome.OK:
             await asyncio.sleep(0.02)
 
 
 async def test_a_member_that_ends_with_a_write_leaves_it_unknown(
-    member: Member, registers: Registers
+    member: Member,
 ) -> None:
     """A connection that is cut after the request tells nothing of it."""
-    member.hanging = True
     async with wire(member.port) as line:
         cut = Registers(Etcd(line_address(line.local), credentials()), RUN)
+        await cut.write("a", "x-0", seconds=SECONDS)
+        member.hanging = True
         asyncio.get_running_loop().call_later(0.2, line.cut)
         found = await cut.write("a", "x-1", seconds=SECONDS)
         await cut.close()
     assert found.outcome is Outcome.UNKNOWN
     assert found.error in {"reset", "eof"}
-    assert registers.etcd.channel is None
 
 
 def line_address(port: int) -> Address:
@@ -167,6 +167,14 @@ async def test_a_member_answers_for_itself_but_not_from_its_past(
     assert member.reads == [False, True]
 
 
+async def once_watched(member: Member, act: Callable[[], None]) -> None:
+    """Do something as soon as a watch stands."""
+    while not member.watchers:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.1)
+    act()
+
+
 async def watched(registers: Registers, after: int, count: int) -> list[Event]:
     """The first events of a watch."""
     watch = registers.watch(after, opened=lambda: None)
@@ -205,8 +213,9 @@ async def test_fragments_are_one_batch_and_progress_is_a_bookmark(
             member.tell(response(number, fragment=fragment))
         member.tell(pb.WatchResponse(header=pb.ResponseHeader(revision=300)))
 
-    asyncio.get_running_loop().call_later(0.2, say)
+    saying = asyncio.ensure_future(once_watched(member, say))
     found = await watched(registers, 100, 5)
+    await saying
     assert [one.batch for one in found] == [1, 1, 1, 2, 3]
     assert (found[4].change, found[4].modified) == (Change.BOOKMARK, 300)
 
@@ -238,8 +247,8 @@ async def test_a_watch_without_a_leader_ends(member: Member, registers: Register
 
 async def test_a_watch_ends_with_its_member(member: Member, registers: Registers) -> None:
     """A watch on a member that stops is not silent."""
-    loop = asyncio.get_running_loop()
-    loop.call_later(0.2, lambda: loop.create_task(member.stop()))
+    stopping = asyncio.ensure_future(once_watched(member, lambda: None))
+    stopping.add_done_callback(lambda _: asyncio.ensure_future(member.stop()))
     found, heard = await ending(registers, 100)
     assert found.error
     assert heard == ["opened"]

@@ -48,13 +48,14 @@ from fakes.wire import wire
 
 PATH = "/api/v1/namespaces/n/configmaps/one"
 QUICK = Health(idle_seconds=0.05, answer_seconds=0.05)
+PATIENT = Health(idle_seconds=0.05, answer_seconds=20.0)
 
 
 def headers(path: str = PATH, method: str = "GET") -> Headers:
     return [(":method", method), (":scheme", "https"), (":authority", NAME), (":path", path)]
 
 
-def soon(seconds: float = 2.0) -> float:
+def soon(seconds: float = 20.0) -> float:
     return asyncio.get_running_loop().time() + seconds
 
 
@@ -81,7 +82,7 @@ async def api() -> AsyncIterator[Api]:
         yield found
 
 
-async def failure(port: int, *, name: str = NAME, seconds: float = 1.0) -> Failure:
+async def failure(port: int, *, name: str = NAME, seconds: float = 20.0) -> Failure:
     """What the attempt to connect fails with."""
     context = credentials().context()
     with pytest.raises(RequestError) as caught:
@@ -185,10 +186,11 @@ async def test_an_idle_connection_ends_at_a_goaway(api: Api) -> None:
         api.sessions[0].go_away(1)
         await until_gone(api)
         assert not connection.usable
+        assert connection.timer.cancelled()
 
 
 async def until_gone(api: Api) -> None:
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(20):
         while api.sessions:
             await asyncio.sleep(0.005)
 
@@ -209,7 +211,7 @@ async def test_many_requests_share_a_connection_and_much_may_come_back(api: Api)
     large = {"metadata": {}, "data": {"value": "x" * (2 * WINDOW)}}
     api.things[PATH + "-large"] = large
     async with connected(api.port) as connection:
-        waits = [connection.request(headers(PATH + "-large"), deadline=soon(20))]
+        waits = [connection.request(headers(PATH + "-large"), deadline=soon())]
         waits += [connection.request(headers(), deadline=soon()) for _ in range(50)]
         found = await asyncio.gather(*waits)
     assert [one.status for one in found] == [200] * 51
@@ -218,10 +220,10 @@ async def test_many_requests_share_a_connection_and_much_may_come_back(api: Api)
 
 async def test_a_server_says_how_many_requests_it_takes_at_once(api: Api) -> None:
     """What is beyond that is not sent."""
-    api.acts.extend([hang] * 100)
+    api.acts.extend([serve, *[hang] * 100])
     async with connected(api.port) as connection:
+        await connection.request(headers(), deadline=soon())
         waits = [connection.request(headers(), deadline=soon(0.3)) for _ in range(102)]
-        await asyncio.sleep(0.05)
         found = await asyncio.gather(*waits, return_exceptions=True)
     kinds = [one.failure for one in found if isinstance(one, RequestError)]
     assert kinds.count(Failure.TIMEOUT) == 100
@@ -244,10 +246,11 @@ async def test_silence_on_a_dead_wire_is_found_by_asking(api: Api) -> None:
 
 async def test_a_living_connection_may_be_silent_for_long(api: Api) -> None:
     """Answers to PINGs are life enough."""
-    async with connected(api.port, QUICK) as connection:
+    async with connected(api.port, PATIENT) as connection:
         await connection.request(headers(), deadline=soon())
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(0.3)
         assert connection.usable
+        assert api.pings >= 2
         assert (await connection.request(headers(), deadline=soon())).status == 200
 
 
