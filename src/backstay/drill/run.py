@@ -70,7 +70,7 @@ async def run(
         load.run(record=recorder.record, clock=recorder.clock, stop=stop)
     )
     try:
-        await _phases(recorder, course, working, fault, trouble)
+        await _phases(recorder, course, working, fault)
     finally:
         stop.set()
         try:
@@ -78,6 +78,7 @@ async def run(
         finally:
             recorder.mark(Kind.PHASE, "final")
             await _ended(watching)
+    await _well(recorder, trouble, seconds=course.settle)
     await load.final(record=recorder.record)
     recorder.mark(Kind.PHASE, "end")
 
@@ -87,7 +88,6 @@ async def _phases(
     course: Course,
     working: asyncio.Future[None],
     fault: AbstractAsyncContextManager[object],
-    trouble: Trouble,
 ) -> None:
     recorder.mark(Kind.PHASE, "warm-up")
     await _hold(working, course.warm_up)
@@ -95,7 +95,7 @@ async def _phases(
     async with fault:
         await _hold(working, course.fault)
     recorder.mark(Kind.PHASE, "healed")
-    await _settled(recorder, working, trouble, seconds=course.settle)
+    await _answered(recorder, working, seconds=course.settle)
     recorder.mark(Kind.PHASE, "settle")
     await _hold(working, course.after)
 
@@ -107,26 +107,30 @@ async def _hold(working: asyncio.Future[None], seconds: float) -> None:
         await working
 
 
-async def _settled(
-    recorder: Recorder, working: asyncio.Future[None], trouble: Trouble, *, seconds: float
-) -> None:
-    """Wait until all clients are answered and the cluster says that it is well.
+async def _answered(recorder: Recorder, working: asyncio.Future[None], *, seconds: float) -> None:
+    """Wait until all clients are answered; who is not at the end of the wait is noted."""
+    silent: tuple[str, ...] = ()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while silent := recorder.silent(seconds=CALM_SECONDS):
+                await _hold(working, POLL_SECONDS)
+    if silent:
+        said = f"no answer for {CALM_SECONDS:g} s: {', '.join(silent)}"
+        recorder.mark(Kind.NOTE, "not settled", said)
+
+
+async def _well(recorder: Recorder, trouble: Trouble, *, seconds: float) -> None:
+    """Wait until the cluster says that it is well, once asking it disturbs no measurement.
 
     What is still wrong at the end of the wait is noted: the judge and the reader decide.
     """
     said = ""
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
-            while said := await _complaint(recorder, trouble):
-                await _hold(working, POLL_SECONDS)
+            while said := await trouble():  # noqa: ASYNC110  # healing sends no event
+                await asyncio.sleep(POLL_SECONDS)
     if said:
-        recorder.mark(Kind.NOTE, "not settled", said)
-
-
-async def _complaint(recorder: Recorder, trouble: Trouble) -> str:
-    if silent := recorder.silent(seconds=CALM_SECONDS):
-        return f"no answer for {CALM_SECONDS:g} s: {', '.join(silent)}"
-    return await trouble()
+        recorder.mark(Kind.NOTE, "not well", said)
 
 
 async def _ended(tasks: Sequence[asyncio.Future[None]]) -> None:
