@@ -8,7 +8,7 @@ export PYTHONUNBUFFERED := 1
 # Without bytecode every run compiles 250 modules anew: half a second of half a second's work.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help up down test check bench clean
+.PHONY: help up down test check bench drills clean
 help: ## list these words
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 8
 
@@ -57,6 +57,9 @@ test: machines check ## all tests, on real machines too
 
 bench: machines .venv-bench/.done ## the numbers of the README, as ratios measured side by side
 	$(BIN)/python -m bench
+
+drills: machines ## the drills of the README, on a cluster of ours and on one by kubeadm
+	$(BIN)/python -m bench.drills
 
 clean: ## remove the virtual environment and caches of tools (not the artefact cache)
 	rm -rf $(VENV) .venv-bench .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

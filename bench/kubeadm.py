@@ -33,7 +33,17 @@ ARCHIVES = {
     "coredns.tar": ("backstay.local/coredns:1.14.7", f"{REGISTRY}/coredns/coredns:v1.14.6"),
     "pause.tar": ("backstay.local/pause:1", f"{REGISTRY}/pause:3.10.2"),
 }
-PROGRAMS = "kubelet kubeadm kubectl kube-proxy containerd containerd-shim-runc-v2 ctr runc".split()  # noqa: SIM905
+PROGRAMS = [
+    "kubelet",
+    "kubeadm",
+    "kubectl",
+    "etcdctl",
+    "kube-proxy",
+    "containerd",
+    "containerd-shim-runc-v2",
+    "ctr",
+    "runc",
+]
 PLUGINS = ("bridge", "host-local", "loopback", "portmap")
 QUIET = "--ignore-preflight-errors=all"
 NOTE = (

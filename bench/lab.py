@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backstay.lab import Machine, places_of, read, ssh_argv
+from backstay.spec.model import ClusterSpec
+from backstay.spec.parse import parse
 from bench.measure import Ended, run
 
 BACKSTAY = (sys.executable, "-m", "backstay")
@@ -29,6 +31,11 @@ class BenchLab:
     def config(self) -> Path:
         """Its cluster.yaml."""
         return places_of(self.name).cluster
+
+    @property
+    def spec(self) -> ClusterSpec:
+        """What its cluster.yaml says."""
+        return parse(self.config.read_bytes(), name=str(self.config))
 
     @property
     def machines(self) -> Mapping[str, Machine]:

@@ -1,0 +1,195 @@
+"""`python -m bench.drills [DRILL…] [--only ours|theirs] [-o FOLDER]`: the same drills on both.
+
+One cluster is made by `backstay lab up`, the other by kubeadm with the balancers of its HA
+document, one after the other on the same machines of the lab. The table is the README's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from backstay.cli.drilling import keep, results_in
+from backstay.drill.faults.catalogue import SCENARIOS
+from backstay.drill.faults.targets import Roles, site_of
+from backstay.drill.report.document import Drilled
+from backstay.drill.report.wording import count, seconds
+from backstay.drill.run import Trouble
+from backstay.drill.wish import Wish
+from backstay.errors import BackstayError
+from backstay.fleet import kube
+from backstay.fleet.world import World, utc_now
+from backstay.lab import PowerSwitch
+from backstay.operations.drill import Before, drill, look
+from backstay.operations.session import session
+from backstay.spec.model import ClusterSpec
+from bench import kubeadm
+from bench.lab import PLANES, BenchLab, lab
+
+NAME = "drills"
+MACHINES = ("--control-plane", "3", "--workers", "1")
+DRILLS = (
+    *("machine-freeze-vip-holder", "machine-freeze-etcd-leader", "machine-kill-vip-holder"),
+    *("apiserver-kill", "apiserver-freeze", "apiserver-restart", "apiserver-rolling-restart"),
+    *("balancer-reload", "balancer-kill-vip-holder", "vip-hand-over"),
+    *("etcd-leader-kill", "etcd-leader-freeze", "leader-hand-over", "etcd-kill-all"),
+    *("controller-manager-kill", "controller-manager-restart", "partition-leader-peers"),
+)
+HEAD = (
+    "| drill | backstay: gap | failed | retried | lost | kubeadm: gap | failed | retried | lost |"
+)
+RULE = "| --- " * 9 + "|"
+
+
+def main(argv: Sequence[str]) -> int:
+    """Drill both clusters and print the table."""
+    asked = _arguments(argv)
+    found: dict[str, dict[str, Drilled]] = {}
+    for side, made in SIDES.items():
+        if asked.only in {None, side}:
+            found[side] = {}
+            with made() as (one, before):
+                for name in asked.drills or DRILLS:
+                    _try(one, before, name, found[side], asked.output / side)
+    sys.stdout.write("\n".join(_table(found, asked.drills or DRILLS)) + "\n")
+    return 0
+
+
+def _arguments(argv: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.drills", description=__doc__)
+    parser.add_argument("drills", nargs="*", metavar="DRILL")
+    parser.add_argument("--only", choices=("ours", "theirs"))
+    parser.add_argument("-o", "--output", type=Path, default=Path.cwd() / "drills")
+    return parser.parse_args(argv)
+
+
+Look = Callable[[ClusterSpec, World], Awaitable[Before]]
+
+
+def _try(one: BenchLab, before: Look, name: str, found: dict[str, Drilled], folder: Path) -> None:
+    """Drill once; what could not be drilled is said, and leaves its place in the table empty."""
+    try:
+        found[name] = asyncio.run(_drill(one, before, name, folder))
+        sys.stderr.write(f"{name}: {found[name].verdict}: {found[name].sentence}\n")
+    except BackstayError as error:
+        sys.stderr.write(f"{name}: {error}\n")
+
+
+async def _drill(one: BenchLab, before: Look, name: str, folder: Path) -> Drilled:
+    spec = one.spec
+    results = results_in(folder, name, utc_now())
+    wish = Wish(SCENARIOS[name], f"python -m bench.drills {name}")
+    async with session(spec) as world:
+        found = await drill(
+            spec,
+            wish,
+            await before(spec, world),
+            world=world,
+            machines=PowerSwitch(one.name),
+            path=results.history,
+            tell=lambda _: None,
+        )
+    keep(found, results)
+    return found
+
+
+@contextmanager
+def ours() -> Iterator[tuple[BenchLab, Look]]:
+    """Give a cluster that backstay made."""
+    with lab(NAME, *MACHINES) as made:
+        yield made, look
+
+
+@contextmanager
+def theirs() -> Iterator[tuple[BenchLab, Look]]:
+    """Give a cluster that kubeadm made, with rights for our clients."""
+    with tempfile.TemporaryDirectory() as folder, lab(NAME, *MACHINES, "--machines-only") as made:
+        kubeadm.prepare(made, Path(folder))
+        kubeadm.create(made)
+        made.sh("cp-1", f"{KUBECTL} create clusterrolebinding backstay {RIGHTS}")
+        yield made, _look_at_kubeadms
+
+
+SIDES = {"ours": ours, "theirs": theirs}
+KUBECTL = "/usr/local/bin/kubectl --kubeconfig=/etc/kubernetes/admin.conf"
+RIGHTS = "--clusterrole=cluster-admin --group=backstay:cluster-admins"
+
+
+async def _look_at_kubeadms(spec: ClusterSpec, world: World) -> Before:
+    leaders, holders = await asyncio.gather(
+        _where(world, PLANES, _IS_LEADER),
+        _where(world, PLANES, f"ip -o address show | grep -qF ' {spec.endpoint.vip}/'"),
+    )
+    done = await kube.through_any(world, PLANES, "get", "leases", "-n", "kube-system", "-o", "json")
+    items = json.loads(done.stdout)["items"]
+    leases = {
+        one["metadata"]["name"]: one["spec"]["holderIdentity"].partition("_")[0] for one in items
+    }
+    roles = Roles(site_of(spec), next(iter(leaders), None), next(iter(holders), None), leases)
+    return Before(roles, {"kubernetes": spec.kubernetes, "made by": "kubeadm"}, _trouble(spec))
+
+
+ETCDCTL = (
+    "/usr/local/bin/etcdctl --endpoints=https://127.0.0.1:2379 --command-timeout=2s"
+    " --cacert=/etc/kubernetes/pki/etcd/ca.crt"
+    " --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt"
+    " --key=/etc/kubernetes/pki/etcd/healthcheck-client.key"
+)
+_IS_LEADER = (
+    f"{ETCDCTL} endpoint status -w fields | awk -F' : ' "
+    '\'/"MemberID"/ { me = $2 } /"Leader"/ { leader = $2 } END { exit me != leader }\''
+)
+
+
+async def _where(world: World, hosts: Sequence[str], script: str) -> list[str]:
+    done = await asyncio.gather(
+        *(world.machine(host).run(f"{script}\n", deadline=20) for host in hosts)
+    )
+    return [host for host, one in zip(hosts, done, strict=True) if one.status == 0]
+
+
+def _trouble(spec: ClusterSpec) -> Trouble:
+    """Return who asks for nodes that are not Ready and members that do not answer."""
+
+    async def ask() -> str:
+        try:
+            async with session(spec) as world:
+                done = await kube.through_any(world, PLANES, "get", "nodes", "--no-headers")
+                healthy = await _where(world, PLANES, f"{ETCDCTL} get x >/dev/null")
+        except BackstayError as error:
+            return error.what
+        bad = [line for line in done.stdout.splitlines() if line.split()[1] != "Ready"]
+        return "; ".join(bad) or ("" if len(healthy) == len(PLANES) else "a member is silent")
+
+    return ask
+
+
+def _table(found: Mapping[str, Mapping[str, Drilled]], names: Sequence[str]) -> Iterator[str]:
+    yield HEAD
+    yield RULE
+    for name in names:
+        cells = [cell for side in SIDES for cell in _cells(found.get(side, {}).get(name))]
+        yield f"| {name} | {' | '.join(cells)} |"
+
+
+def _cells(found: Drilled | None) -> tuple[str, str, str, str]:
+    if found is None:
+        return ("–", "–", "–", "–")
+    numbers = found.numbers
+    lost = [one for one in found.judgement.findings if one.check == "lost writes"]
+    return (
+        seconds(None if numbers.write_gap is None else numbers.write_gap.seconds),
+        count(numbers.failed),
+        count(numbers.told_to_retry),
+        count(sum(len(one.evidence) for one in lost if one.verdict == "fail")),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
