@@ -6,6 +6,7 @@ One lab serves all of this file's tests; what each leaves is asked at its end.
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -299,3 +300,18 @@ async def test_a_rebooted_machine_comes_back_clean(lab: RealLab) -> None:
     assert "table inet backstay_drill" in (await left())["w-1"]
     await PowerSwitch(NAME).reboot("w-1")
     assert await left() == {}
+
+
+def test_a_drill_is_measured_judged_and_kept(lab: RealLab, tmp_path: Path) -> None:
+    """Twice the same scenario: twice nothing lost, and the file says so again later."""
+    words = ("drill", "run", "etcd-leader-kill", "--duration", "3s", "--scale", "0.4")
+    objective = ("--objective", "lost=0,gap<20s", "--repeat", "2", "-o", "json")
+    done = lab.backstay(*words, *objective, "--output-dir", str(tmp_path))
+    drills = json.loads(done.stdout)["items"]
+    assert [one["verdict"] for one in drills] == ["pass", "pass"]
+    assert all(one["numbers"]["elections"] >= 1 for one in drills)
+    histories = sorted(tmp_path.glob("*/history.jsonl"))
+    pages = sorted(tmp_path.glob("*/report.html"))
+    assert len(histories) == len(pages) == 2
+    again = run("drill", "check", str(histories[0]), "-o", "json")
+    assert json.loads(again.stdout)["numbers"] == drills[0]["numbers"]
