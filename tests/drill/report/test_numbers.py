@@ -32,6 +32,7 @@ HEADER = Header(
     seed=1,
     clients=(
         Client("user", Path.VIP, Connection.KEPT),
+        Client("pod", Path.SERVICE, Connection.KEPT),
         Client("member", Path.ETCD, Connection.NEW),
         Client("watch", Path.VIP, Connection.KEPT, watches=True),
     ),
@@ -68,18 +69,28 @@ def test_a_gap_begins_before_the_fault_if_its_last_answer_was_there() -> None:
     assert found.write_gap == Gap(2 * SECOND, 3900 * MILLISECOND)
 
 
-def test_a_gap_lasts_until_the_clients_stop_if_nothing_is_answered_again() -> None:
-    """That nothing came is no reason to forget the gap."""
-    assert measure(history(write(1.9), write(2.5))).write_gap == Gap(5 * SECOND // 2, 8 * SECOND)
+def test_a_gap_lasts_until_the_last_call_if_nothing_is_answered_again() -> None:
+    """That nothing came is no reason to forget the gap; that nobody asked any more is."""
+    found = measure(history(write(1.9), write(2.5), write(7, Outcome.UNKNOWN)))
+    assert found.write_gap == Gap(5 * SECOND // 2, 7 * SECOND - 10**7)
 
 
 def test_only_failed_writes_are_a_gap_and_no_writes_are_none() -> None:
     """Nobody reads, so that there is no read gap; somebody tried to write in vain."""
     found = measure(history(write(3, Outcome.UNKNOWN)))
-    assert found.write_gap == Gap(2 * SECOND, 8 * SECOND)
+    assert found.write_gap == Gap(2 * SECOND, 3 * SECOND - 10**7)
     assert found.read_gap is None
     assert found.etcd_write_gap is None
     assert found.groups[0].p99 is None
+
+
+def test_a_service_that_goes_on_does_not_hide_that_the_address_was_gone() -> None:
+    """Services find their own way to an apiserver."""
+    pod = tuple(write(at, client="pod") for at in (2, 3, 4, 5, 6, 7))
+    found = measure(history(write(1.9), *pod, write(6), write(7)))
+    assert found.write_gap == Gap(2 * SECOND, 6 * SECOND)
+    failed = replace(write(3, Outcome.FAIL), client="pod")
+    assert measure(history(failed)).failed == 1
 
 
 def test_failed_and_unknown_are_failures_at_the_endpoint_and_clients_of_etcd_are_apart() -> None:
@@ -121,6 +132,11 @@ def test_a_watch_is_behind_from_a_writes_answer_to_its_event() -> None:
 def test_a_watch_that_never_told_is_behind_until_the_end() -> None:
     """Silence is no proof that nothing happened."""
     assert measure(history(write(3))).watch_gaps == {"vip watch": Gap(3 * SECOND, 8 * SECOND)}
+
+
+def test_a_watch_that_told_before_the_answer_was_not_behind() -> None:
+    """It may hear of a write before the writer does."""
+    assert measure(history(write(3), event(2.9, 3000))).watch_gaps["vip watch"].seconds == 0
 
 
 def test_a_watch_of_another_store_is_not_asked() -> None:

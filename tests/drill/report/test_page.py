@@ -8,7 +8,7 @@ import json
 import re
 from html.parser import HTMLParser
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from backstay.drill.history import History
@@ -17,7 +17,7 @@ from backstay.drill.report.compare import comparison_page
 from backstay.drill.report.document import document, drilled
 from backstay.drill.report.markup import data, tag
 from backstay.drill.report.page import page
-from fakes.drill_pages import TEMPLATE, hostile_comparison, hostile_page
+from fakes.drill_pages import HOSTILE, TEMPLATE, hostile_comparison, hostile_page
 from fakes.drill_stories import BAD, GOOD, story
 
 
@@ -60,6 +60,7 @@ def test_data_can_always_be_read_again_and_never_ends_its_element(text: str) -> 
 
 
 @given(st.text(), st.text())
+@example(HOSTILE, HOSTILE)
 def test_what_is_no_markup_is_escaped(text: str, value: str) -> None:
     """Both between elements and within their attributes."""
     parsed = Elements(tag("p", text, title=value))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from backstay.drill.history import History, Kind, Mark, Operation
+from backstay.drill.history import History, Kind, Mark
+from backstay.drill.report.times import Times
 
 NOBODY = "nobody"
 
@@ -44,7 +45,7 @@ Turn = tuple[int, str, bool]
 def lanes(history: History) -> tuple[Lane, ...]:
     """Return what the marks of a history tell, without the lanes that would be empty."""
     marks = sorted(history.of(Mark), key=lambda one: one.at)
-    end = last_moment(history)
+    end = Times.of(history).end
     found = (
         Lane("fault", _sets(_faults(marks), end, Tone.FAULT)),
         Lane("etcd leader", _values(_leaders(marks), end)),
@@ -57,12 +58,6 @@ def lanes(history: History) -> tuple[Lane, ...]:
     return tuple(one for one in found if one.spans)
 
 
-def last_moment(history: History) -> int:
-    """Return when the last operation returned or the last mark was made."""
-    returned = (one.returned for one in history.of(Operation))
-    return max((*returned, *(one.at for one in history.of(Mark))), default=0)
-
-
 def _values(changes: Iterable[tuple[int, str, Tone]], end: int) -> tuple[Span, ...]:
     """Return what was the case from each change to the next."""
     found: list[Span] = []
@@ -70,7 +65,7 @@ def _values(changes: Iterable[tuple[int, str, Tone]], end: int) -> tuple[Span, .
         if found and found[-1].text == text:
             continue
         if found:
-            found[-1] = Span(found[-1].begin, at, found[-1].text, found[-1].tone)
+            found[-1] = replace(found[-1], end=min(at, end))
         found.append(Span(at, end, text, tone))
     return tuple(one for one in found if one.end > one.begin)
 

@@ -50,8 +50,9 @@ class Group:
 class Numbers:
     """Everything that is measured; None is what was not seen. Times in seconds after the fault.
 
-    `write_gap`, `read_gap`, `failed`, `told_to_retry` and `p99`, in milliseconds and of the
-    slowest group, are of clients of the endpoint; `watch_gaps` are of each group of watches.
+    `failed`, `told_to_retry` and `p99`, in milliseconds and of the slowest group, are of clients
+    of the endpoint. `write_gap` and `read_gap` are of those that go through the virtual address:
+    Services find their own way, and would hide that it was gone. `watch_gaps` are of each group.
     """
 
     groups: tuple[Group, ...]
@@ -99,6 +100,7 @@ def measure(history: History) -> Numbers:
     for one in history.of(Operation):
         by_group[clients[one.client].group, one.action].append(one)
     users = [one for one in history.of(Operation) if clients[one.client].path in ENDPOINT]
+    through = [one for one in users if clients[one.client].path is Path.VIP]
     members = [one for one in history.of(Operation) if clients[one.client].path is Path.ETCD]
     marks = history.of(Mark)
     groups = tuple(
@@ -110,8 +112,8 @@ def measure(history: History) -> Numbers:
         acknowledged=sum(one.outcome is Outcome.OK for one in history.of(Operation)),
         failed=sum(one.outcome is not Outcome.OK for one in users),
         told_to_retry=sum(one.told_to_retry for one in users),
-        write_gap=_gap(users, times, Action.WRITE),
-        read_gap=_gap(users, times, Action.READ),
+        write_gap=_gap(through, times, Action.WRITE),
+        read_gap=_gap(through, times, Action.READ),
         etcd_write_gap=_gap(members, times, Action.WRITE),
         p99=_slowest(one for one in groups if one.name.startswith(tuple(ENDPOINT))),
         detected=_after(times, _detections(marks, times)),
@@ -164,12 +166,15 @@ def _percentile(ordered: Sequence[float], percent: int) -> float | None:
 
 
 def _gap(found: Iterable[Operation], times: Times, action: Action) -> Gap | None:
-    """Return the longest gap that ends after the fault's beginning; None if nobody tried."""
+    """Return the longest gap that ends after the fault's beginning; None if nobody tried.
+
+    The last one ends with the last call of any client: after it nobody asked.
+    """
     mine = [one for one in found if one.action is action]
     if not mine:
         return None
     answered = sorted(one.returned for one in mine if one.outcome is Outcome.OK)
-    moments = [times.fault, *answered, times.end] if answered else [times.fault, times.end]
+    moments = (times.fault, *answered, times.called)
     spans = [Gap(*pair) for pair in pairwise(sorted(moments)) if pair[1] > times.fault]
     return max(spans, key=lambda one: one.end - one.begin, default=None)
 

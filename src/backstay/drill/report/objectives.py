@@ -110,7 +110,7 @@ def _behind(numbers: Numbers) -> float | None:
 
 QUANTITIES: Mapping[str, Quantity] = {
     "gap": Quantity(
-        "longest time without an acknowledged write at the endpoint",
+        "longest time without an acknowledged write through the virtual address",
         lambda numbers, _: _seconds(numbers.write_gap),
         is_time=True,
         is_of_clients=True,

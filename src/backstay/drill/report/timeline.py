@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import TypeVar
 
 from backstay.drill.history import SECOND, Action, History, Operation, Outcome
-from backstay.drill.report.lanes import lanes, last_moment
+from backstay.drill.report.lanes import lanes
 from backstay.drill.report.numbers import Numbers
 from backstay.drill.report.plot import events
 from backstay.drill.report.times import Times
@@ -30,7 +30,7 @@ def timeline(history: History, numbers: Numbers) -> dict[str, object]:
     """Return what the page's script draws, as plain values."""
     times = Times.of(history)
     return {
-        "end": _micro(last_moment(history)),
+        "end": _micro(times.end),
         "fault": _micro(times.fault),
         "undone": _micro(times.undone),
         "clients": [[one.name, one.group] for one in history.header.clients],
@@ -45,7 +45,6 @@ def timeline(history: History, numbers: Numbers) -> dict[str, object]:
             }
             for lane in lanes(history)
         ],
-        "events": [[_micro(at), text] for at, text in events(history)],
         "gaps": list(_gaps(numbers)),
     }
 
@@ -112,14 +111,15 @@ class Slice:
 
 def slices(history: History) -> tuple[Slice, ...]:
     """Return the timeline as at most some 120 rows, of one second each if that is enough."""
-    end = last_moment(history)
+    end = Times.of(history).end
     step = SECOND * (1 + end // (SECOND * MOST_ROWS))
     rows: list[list[Operation]] = [[] for _ in range(end // step + 1)]
     told: list[list[str]] = [[] for _ in rows]
     for one in history.of(Operation):
         rows[one.returned // step].append(one)
     for at, text in events(history):
-        told[at // step].append(text)
+        if at <= end:
+            told[at // step].append(text)
     return tuple(
         _slice(number * step, step, found, texts)
         for number, (found, texts) in enumerate(zip(rows, told, strict=True))

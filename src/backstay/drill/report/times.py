@@ -22,23 +22,26 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When the fault began and ended, and when the clients were stopped."""
+    """When the fault began and ended, when a client last called, and when all had returned."""
 
     fault: int
     undone: int
+    called: int
     end: int
 
     @classmethod
     def of(cls, history: History) -> Times:
         """Read them off the marks; a history without any begins with its fault."""
-        phases = {one.subject: one.at for one in history.of(Mark) if one.kind is Kind.PHASE}
-        faults = [one for one in history.of(Mark) if one.kind is Kind.FAULT]
-        last = max((one.returned for one in history.of(Operation)), default=0)
+        marks, operations = history.of(Mark), history.of(Operation)
+        phases = {one.subject: one.at for one in marks if one.kind is Kind.PHASE}
+        faults = [one for one in marks if one.kind is Kind.FAULT]
         begun = (one.at for one in faults if one.state == "injected")
         undone = (one.at for one in faults if one.state == "undone")
         fault = min(begun, default=phases.get("fault", 0))
+        moments = (*(one.at for one in marks), *(one.returned for one in operations))
         return cls(
             fault,
             max(undone, default=phases.get("healed", fault)),
-            phases.get("final", last),
+            max((one.called for one in operations), default=fault),
+            phases.get("final", max(moments, default=0)),
         )
