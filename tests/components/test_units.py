@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from component_sites import site_of, spec_of
 
-from backstay.components.units import Kind, Unit, install
+from backstay.components.assemble import build
+from backstay.components.units import UNITS, Kind, Unit, install
 from backstay.resources.account import Account
 from backstay.resources.content import Artefact, Kept, Text
 from backstay.resources.files import Binary, File
@@ -112,3 +114,11 @@ def test_something_without_bytes_cannot_be_covered() -> None:
     """That would be a mistake of ours, and is said."""
     with pytest.raises(TypeError, match="account etcd has no digest"):
         install(replace(UNIT, reads=(Account("etcd"),)))
+
+
+@pytest.mark.parametrize("unit", ["etcd", "kube-apiserver", "haproxy"])
+def test_what_others_would_take_for_lost_goes_first(unit: str) -> None:
+    """A busy processor delays whatever else runs on the machine before it delays these."""
+    files = build(site_of(spec_of("stacked"))).hosts["cp-1"]
+    content = files[Key("file", f"{UNITS}/{unit}.service")].content
+    assert "\nNice=-15\n" in content.text

@@ -9,7 +9,7 @@ from backstay.components.flags import Flags, command, listed, merged
 from backstay.components.kubeconfig import kubeconfig
 from backstay.components.loadbalancer import drain_seconds
 from backstay.components.place import Place
-from backstay.components.units import CONFINED, FOREVER, Unit, install
+from backstay.components.units import CONFINED, FIRST, FOREVER, Unit, install
 from backstay.pki.kept import KeptName
 from backstay.resources.files import Directory, File
 from backstay.resources.resource import Resource
@@ -53,6 +53,7 @@ def apiserver(place: Place) -> tuple[Resource, ...]:
             f"TimeoutStopSec={drain_seconds(place.spec) + STOP_SECONDS}s",
             "LimitNOFILE=65536",
             "OOMScoreAdjust=-900",
+            FIRST,
             *CONFINED,
             "LogsDirectory=kubernetes",
             "LogsDirectoryMode=0700",

@@ -13,7 +13,7 @@ from backstay.components.addresses import Port, https
 from backstay.components.flags import assigned, listed, merged
 from backstay.components.place import SETTINGS, Place
 from backstay.components.tls import CIPHER_SUITES
-from backstay.components.units import CONFINED, FOREVER, Unit, install
+from backstay.components.units import CONFINED, FIRST, FOREVER, Unit, install
 from backstay.pki.kept import KeptName
 from backstay.resources.content import Text
 from backstay.resources.files import Binary, Directory, File
@@ -78,6 +78,7 @@ def _unit(place: Place, program: Binary, settings: File, bootstrap: File) -> Uni
             "TimeoutStartSec=infinity",
             "LimitNOFILE=65536",
             "OOMScoreAdjust=-900",
+            FIRST,
             *CONFINED,
             f"ReadWritePaths={HOME}",
         ),

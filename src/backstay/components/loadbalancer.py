@@ -10,7 +10,7 @@ from math import ceil
 
 from backstay.components.addresses import V6, Port, socket_text
 from backstay.components.place import Ground, Place
-from backstay.components.units import SEALED, Kind, Unit, install
+from backstay.components.units import FIRST, SEALED, Kind, Unit, install
 from backstay.pki.kept import KeptName
 from backstay.resources.content import Text
 from backstay.resources.files import Directory, File
@@ -60,6 +60,7 @@ def _unit(place: Place, config: File) -> Unit:
             "RestartSec=100ms",
             "LimitNOFILE=65536",
             "OOMScoreAdjust=-900",
+            FIRST,
             "RuntimeDirectory=haproxy",
             "RuntimeDirectoryMode=0750",
             *SEALED,
