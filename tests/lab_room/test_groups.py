@@ -50,6 +50,14 @@ def test_both_generations_are_frozen_in_their_own_words(tmp_path: Path) -> None:
     assert not is_frozen((old, new, other))
 
 
+async def test_who_is_frozen_below_is_thawed_to_die(tmp_path: Path) -> None:
+    """A whole lab ends although a drill that died left one of its machines frozen."""
+    lab = make_group(tmp_path / "lab", freezer_state="THAWED")
+    machine = make_group(lab / "cp-1", freezer_state="FROZEN")
+    await kill_all(lambda: (lab,), where="here")
+    assert (machine / "freezer.state").read_text() == "THAWED"
+
+
 @pytest.mark.parametrize(
     ("events", "frozen"), [("populated 1\nfrozen 1\n", True), ("populated 1\nfrozen 0\n", False)]
 )

@@ -105,7 +105,7 @@ def _processes(group: Path) -> Iterable[int]:
 async def kill_all(find: Callable[[], Iterable[Path]], *, where: str) -> None:
     """Kill every process in the groups that `find` returns, until none is left.
 
-    Frozen groups are thawed: in version 1 a frozen process dies only then.
+    Frozen groups are thawed, those below too: in version 1 a frozen process dies only then.
     GateTimeoutError if some do not die.
     """
 
@@ -115,7 +115,7 @@ async def kill_all(find: Callable[[], Iterable[Path]], *, where: str) -> None:
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        set_frozen(groups, frozen=False)
+        _thaw_below(groups)
         return f"processes {sorted(left)} live on" if left else None
 
     await wait_for("the end of all processes", still_there, seconds=GONE_SECONDS, where=where)
@@ -149,6 +149,14 @@ def set_frozen(groups: Iterable[Path], *, frozen: bool) -> None:
         for name, states in FREEZERS.items():
             if (group / name).exists():
                 (group / name).write_text(states[frozen])
+
+
+def _thaw_below(groups: Iterable[Path]) -> None:
+    for group in groups:
+        for name, states in FREEZERS.items():
+            for file in (group / name, *group.rglob(f"*/{name}")):
+                with suppress(FileNotFoundError):
+                    file.write_text(states[False])
 
 
 def is_frozen(groups: Iterable[Path]) -> bool:
