@@ -19,6 +19,7 @@ from backstay.cli.drilling import keep, results_in
 from backstay.drill.faults.catalogue import SCENARIOS
 from backstay.drill.faults.targets import Roles, site_of
 from backstay.drill.report.document import Drilled
+from backstay.drill.report.objectives import lost_writes
 from backstay.drill.report.wording import count, seconds
 from backstay.drill.run import Trouble
 from backstay.drill.wish import Wish
@@ -182,12 +183,11 @@ def _cells(found: Drilled | None) -> tuple[str, str, str, str]:
     if found is None:
         return ("–", "–", "–", "–")
     numbers = found.numbers
-    lost = [one for one in found.judgement.findings if one.check == "lost writes"]
     return (
         seconds(None if numbers.write_gap is None else numbers.write_gap.seconds),
         count(numbers.failed),
         count(numbers.told_to_retry),
-        count(sum(len(one.evidence) for one in lost if one.verdict == "fail")),
+        count(lost_writes(found.judgement)),
     )
 
 

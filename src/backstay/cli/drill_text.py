@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from backstay.cli.tables import table
 from backstay.drill.oracle.verdict import Verdict
-from backstay.drill.report.objectives import QUANTITIES, Answer
+from backstay.drill.report.objectives import QUANTITIES, Answer, lost_writes
 from backstay.drill.report.plot import plot
 from backstay.drill.report.wording import count, milliseconds, seconds
 from backstay.planning.look import Look, Tone, shortened
@@ -127,16 +127,16 @@ def suite_row(found: Drilled, look: Look) -> tuple[str, ...]:
     """Return the numbers of a drill that tell most."""
     numbers, dash = found.numbers, look.marks.dash
     lease = max(numbers.lease_gaps.values(), default=None)
-    lost = [one for one in found.judgement.findings if one.check == "lost writes"]
+    not_ready = len(numbers.not_ready) if numbers.nodes else None
     return (
         found.header.scenario,
         found.verdict.value,
         seconds(None if numbers.write_gap is None else numbers.write_gap.seconds, dash=dash),
         count(numbers.failed),
         count(numbers.told_to_retry),
-        count(sum(len(one.evidence) for one in lost if one.verdict is Verdict.FAIL)),
+        count(lost_writes(found.judgement), dash=dash),
         *(seconds(one, dash=dash) for one in (numbers.reelected, numbers.vip_moved, lease)),
-        count(len(numbers.not_ready)),
+        count(not_ready, dash=dash),
         count(numbers.operations),
     )
 
