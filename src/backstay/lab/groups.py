@@ -154,7 +154,7 @@ def set_frozen(groups: Iterable[Path], *, frozen: bool) -> None:
 def _thaw_below(groups: Iterable[Path]) -> None:
     for group in groups:
         for name, states in FREEZERS.items():
-            for file in (group / name, *group.rglob(f"*/{name}")):
+            for file in group.rglob(name):
                 with suppress(FileNotFoundError):
                     file.write_text(states[False])
 
