@@ -169,8 +169,9 @@ async def test_a_member_answers_for_itself_but_not_from_its_past(
 
 async def once_watched(member: Member, act: Callable[[], None]) -> None:
     """Do something as soon as a watch stands."""
-    while not member.watchers:
-        await asyncio.sleep(0.01)
+    async with asyncio.timeout(SECONDS):
+        while not member.watchers:
+            await asyncio.sleep(0.01)
     await asyncio.sleep(0.1)
     act()
 
@@ -291,3 +292,34 @@ async def test_the_messages_are_what_protoc_makes_of_their_description(tmp_path:
     assert await made.wait() == 0
     for name in ("etcd_pb2.py", "etcd_pb2.pyi"):
         assert (tmp_path / name).read_text() == (LOAD / name).read_text()
+
+
+ENDING = """
+import asyncio
+from backstay.drill.load.etcd import Etcd, Registers
+from fakes.drill_tls import credentials
+from fakes.etcd_member import etcd_member
+
+async def main():
+    async with etcd_member() as member:
+        registers = Registers(Etcd(member.address, credentials()), "r1")
+        watch = asyncio.ensure_future(anext(registers.watch(100, opened=lambda: None)))
+        while not member.watchers:
+            await asyncio.sleep(0.01)
+        await member.stop()
+        await asyncio.gather(watch, return_exceptions=True)
+        print((await registers.write("a", "x", seconds=20)).outcome)
+
+asyncio.run(main())
+"""
+
+
+async def test_grpc_keeps_what_it_sees_to_itself() -> None:
+    """Standard error is for people, who are told of failures in our words."""
+    child = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", ENDING),
+        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert await child.communicate() == (b"fail\n", b"")

@@ -25,10 +25,8 @@ from fakes.kube_api import Act, answers
 
 RUN = "r1"
 SECONDS = 20.0
-SOON = 0.3
+IMPATIENT = {"silent": 0.3, "sent away twice": 0.9}
 """For what has no answer, and for what Go would try again after a second."""
-
-IMPATIENT = {"silent", "sent away twice"}
 
 
 @pytest.fixture
@@ -88,7 +86,7 @@ ANSWERS: dict[str, tuple[Sequence[Act], Outcome, str, int]] = {
 
 
 def patience(case: str) -> float:
-    return SOON if case in IMPATIENT else SECONDS
+    return IMPATIENT.get(case, SECONDS)
 
 
 @pytest.mark.parametrize("case", ANSWERS)
