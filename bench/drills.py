@@ -78,8 +78,8 @@ def _try(one: BenchLab, before: Look, name: str, found: dict[str, Drilled], fold
     try:
         found[name] = asyncio.run(_drill(one, before, name, folder))
         sys.stderr.write(f"{name}: {found[name].verdict}: {found[name].sentence}\n")
-    except BackstayError as error:
-        sys.stderr.write(f"{name}: {error}\n")
+    except (BackstayError, ExceptionGroup) as error:
+        sys.stderr.write(f"{name}: {error!r}\n")
 
 
 async def _drill(one: BenchLab, before: Look, name: str, folder: Path) -> Drilled:

@@ -387,6 +387,8 @@ async def connect(
         raise RequestError(Failure.CONNECT_RESET) from error
     except OSError as error:
         raise RequestError(Failure.UNREACHABLE) from error
+    if made.transport.is_closing():
+        raise RequestError(Failure.CONNECT_RESET)
     keep_alive(made.transport.get_extra_info("socket"))
     if made.transport.get_extra_info("ssl_object").selected_alpn_protocol() != "h2":
         made.close()
