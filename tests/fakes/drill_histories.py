@@ -1,7 +1,8 @@
-"""Histories of drills on a store that keeps its promises, made from a seed."""
+"""Histories of drills on stores that keep their promises, made from a seed."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -27,110 +28,172 @@ from backstay.drill.history import (
 )
 
 MILLISECOND = SECOND // 1000
-MEMBERS = ("cp-1", "cp-2", "cp-3")
+HOSTS = ("cp-1", "cp-2", "cp-3")
+BEGINNING = 10
+"""The revision at which all watches are opened."""
+
+STORES = {"etcd": Path.ETCD, "apiserver": Path.VIP}
+
+
+@dataclass(frozen=True)
+class Happening:
+    """An operation, and when it takes effect if it does."""
+
+    effect: int
+    store: str
+    operation: Operation
+    applied: bool
 
 
 @dataclass
-class Register:
-    """What a key has, and since which revision."""
+class Cluster:
+    """One sequence of revisions, as of etcd, and the keys of the two stores that share it."""
 
-    value: str | None = None
-    modified: int | None = None
+    revision: int = BEGINNING
+    keys: dict[tuple[str, str], tuple[str, int]] = field(default_factory=dict)
+    changes: list[tuple[str, WatchEvent]] = field(default_factory=list)
 
-
-@dataclass
-class Simulation:
-    """One store whose writes take effect at one moment between call and return."""
-
-    random: Random
-    revision: int = 10
-    keys: dict[str, Register] = field(default_factory=dict)
-    records: list[Record] = field(default_factory=list)
-    counter: int = 0
-
-    def operate(self, client: str, called: int) -> tuple[int, Operation]:
-        """Return when it took effect, and what its client wrote down."""
-        length = self.random.randrange(2, 30) * MILLISECOND
-        self.counter += 1
-        key = self.random.choice("abcd")
-        effect = called + self.random.randrange(1, length)
-        action = self.random.choice(list(Action))
-        value = f"{client}-{self.counter}" if action is Action.WRITE else None
-        operation = Operation(client, action, key, called, called + length, Outcome.OK, value)
-        return effect, operation
-
-    def take_effect(self, operation: Operation, outcome: Outcome, *, applied: bool) -> Operation:
-        """Change the store, or not, and return what the client then knows."""
-        register = self.keys.setdefault(operation.key, Register())
-        changed: dict[str, object] = {"outcome": outcome}
-        if operation.action is Action.WRITE and applied:
+    def take_effect(self, one: Happening) -> Operation:
+        """Change a key, or not, and return what the client then knows."""
+        operation, place = one.operation, (one.store, one.operation.key)
+        if operation.action is Action.WRITE and one.applied and operation.value is not None:
             self.revision += 1
-            register.value, register.modified = operation.value, self.revision
-            self.records.append(
-                WatchEvent(
-                    "watch",
-                    operation.returned,
-                    Change.PUT,
-                    self.revision,
-                    operation.key,
-                    operation.value,
-                    self.revision,
-                )
+            self.keys[place] = (operation.value, self.revision)
+            event = WatchEvent(
+                "", one.effect, Change.PUT, self.revision, operation.key, operation.value
             )
-        if outcome is Outcome.OK:
-            changed["revision"] = self.revision
-            changed["modified"] = register.modified
-            if operation.action is Action.READ:
-                changed["value"] = register.value
-        else:
-            changed["error"] = "reset"
-        return replace(operation, **changed)
+            self.changes.append((one.store, event))
+        if operation.outcome is not Outcome.OK:
+            return operation
+        value, modified = self.keys.get(place, (None, None))
+        header = self.revision if one.store == "etcd" else None
+        return replace(operation, value=value, modified=modified, revision=header)
 
 
-def history(seed: int, *, clients: int = 4, each: int = 12) -> History:
-    """Return a good history: operations overlap, some are unknown, everything ends in order."""
+def history(seed: int, *, clients: int = 4, each: int = 12, keys: str = "abcd") -> History:
+    """Return a good history: operations overlap, some are unknown, watches end and are resumed."""
     random = Random(seed)  # noqa: S311  # histories are no secrets
-    simulation = Simulation(random)
-    effects = []
-    for number in range(clients):
-        clock = random.randrange(20) * MILLISECOND
-        for _ in range(each):
-            effect, operation = simulation.operate(f"c{number}", clock)
-            effects.append((effect, len(effects), operation))
-            clock = operation.returned + random.randrange(1, 10) * MILLISECOND
-    opened = WatchTurn("watch", 0, Stream.OPENED, simulation.revision)
-    operations = []
-    for _, _, operation in sorted(effects):
-        outcome = random.choices(list(Outcome), weights=(90, 3, 7))[0]
-        applied = outcome is Outcome.OK or (outcome is Outcome.UNKNOWN and random.random() < 0.5)
-        operations.append(simulation.take_effect(operation, outcome, applied=applied))
-    end = max(one.returned for one in operations) + 3 * SECOND
-    finals = [
-        FinalRead(f"etcd {member}", key, register.value, register.modified)
-        for member in MEMBERS
-        for key, register in sorted(simulation.keys.items())
+    cluster = Cluster()
+    happenings = [
+        one
+        for store in STORES
+        for number in range(clients)
+        for one in _happenings(random, store, f"{store}-{number}", each, keys)
     ]
-    hashes = [FinalHash(member, simulation.revision, 0xBEEF) for member in MEMBERS]
-    return History(
-        _header(clients),
-        (
-            *(opened, Mark(0, Kind.PHASE, "warm-up"), Mark(end // 2, Kind.PHASE, "fault")),
-            *(*operations, *simulation.records),
-            *(Mark(end, Kind.PHASE, "final"), *finals, *hashes),
-        ),
-    )
+    operations = [
+        cluster.take_effect(one) for one in sorted(happenings, key=lambda one: one.effect)
+    ]
+    end = max(one.effect for one in happenings) + 3 * SECOND
+    watched = [
+        one
+        for store in STORES
+        for number in range(2)
+        for one in _watched(random, f"watch-{store}-{number}", _of(cluster, store), store)
+    ]
+    marks = (Mark(0, Kind.PHASE, "warm-up"), Mark(end // 2, Kind.PHASE, "fault"))
+    records = sorted([*marks, *operations, *watched], key=moment)
+    return History(_header(clients), (*records, *_final(cluster, keys, end)))
+
+
+def moment(one: Record) -> int:
+    """Return when something was recorded."""
+    if isinstance(one, Operation):
+        return one.returned
+    return one.at if isinstance(one, WatchEvent | WatchTurn | Mark) else 0
+
+
+def _happenings(
+    random: Random, store: str, client: str, each: int, keys: str
+) -> Iterator[Happening]:
+    """Yield what one client does; what it gives up may take effect long after, or never."""
+    clock = random.randrange(20) * MILLISECOND
+    for number in range(each):
+        returned = clock + random.randrange(2, 30) * MILLISECOND
+        action = random.choice(list(Action))
+        outcome = random.choices(list(Outcome), weights=(90, 3, 7))[0]
+        unknown = outcome is Outcome.UNKNOWN
+        latest = returned + 100 * MILLISECOND * unknown
+        applied = outcome is Outcome.OK or (unknown and random.random() < 0.5)
+        yield Happening(
+            random.randrange(clock + 1, latest),
+            store,
+            Operation(
+                client,
+                action,
+                random.choice(keys),
+                clock,
+                returned,
+                outcome,
+                f"{client}-{number}" if action is Action.WRITE else None,
+                error="" if outcome is Outcome.OK else "reset",
+            ),
+            applied,
+        )
+        clock = returned + random.randrange(1, 10) * MILLISECOND
+
+
+def _of(cluster: Cluster, store: str) -> list[WatchEvent]:
+    return [event for name, event in cluster.changes if name == store]
+
+
+def _watched(
+    random: Random, client: str, changes: list[WatchEvent], store: str
+) -> Iterator[WatchEvent | WatchTurn]:
+    """Yield one watch: batches, bookmarks, ends, and what a compaction took from it."""
+    after = BEGINNING
+    batch = delivered = 0
+    yield WatchTurn(client, 0, Stream.OPENED, after)
+    while delivered < len(changes):
+        batch += 1
+        length = random.randrange(1, 4) if store == "etcd" else 1
+        sent = changes[delivered : delivered + length]
+        at = sent[-1].at + 5 * MILLISECOND
+        yield from (replace(one, client=client, at=at, batch=batch) for one in sent)
+        delivered += length
+        after = sent[-1].modified
+        match random.randrange(12):
+            case 0:
+                yield WatchEvent(client, at, Change.BOOKMARK, after, batch=batch)
+            case 1:
+                yield WatchTurn(client, at, Stream.CLOSED, after)
+                yield WatchTurn(client, at, Stream.OPENED, after)
+            case 2 if delivered + 1 < len(changes):
+                yield WatchTurn(client, at, Stream.COMPACTED, after)
+                after, delivered = changes[delivered].modified, delivered + 1
+                yield WatchTurn(client, at, Stream.OPENED, after)
+
+
+def _final(cluster: Cluster, keys: str, end: int) -> Iterator[Record]:
+    yield Mark(end, Kind.PHASE, "final")
+    for store in STORES:
+        for host in HOSTS:
+            for key in keys:
+                value, modified = cluster.keys.get((store, key), (None, None))
+                yield FinalRead(f"{store} {host}", key, value, modified)
+    for host in HOSTS:
+        yield FinalHash(host, cluster.revision, 0xBEEF)
+    yield Mark(end + SECOND, Kind.PHASE, "end")
 
 
 def _header(clients: int) -> Header:
-    workers = (Client(f"c{number}", Path.ETCD, Connection.KEPT) for number in range(clients))
-    watch = Client("watch", Path.ETCD, Connection.KEPT, watches=True)
+    workers = (
+        Client(f"{store}-{number}", path, Connection.KEPT)
+        for store, path in STORES.items()
+        for number in range(clients)
+    )
+    watches = (
+        Client(f"watch-{store}-{number}", path, Connection.KEPT, watches=True)
+        for store, path in STORES.items()
+        for number in range(2)
+    )
     return Header(
         scenario="etcd-leader-kill",
         cluster="lab",
         started="2026-01-01T00:00:00+00:00",
         command="backstay drill run etcd-leader-kill",
         seed=1,
-        clients=(*workers, watch),
-        members=MEMBERS,
+        clients=(*workers, *watches),
+        members=HOSTS,
+        planes=HOSTS,
         load={"operations_per_second": 1.0},
     )

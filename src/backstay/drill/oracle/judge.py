@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
-from backstay.drill.history import SECOND, FinalHash, History, LogLine, Operation, Outcome
+from backstay.drill.history import SECOND, FinalHash, History, LogLine
 from backstay.drill.oracle import linearizability, lost, revisions, watches
-from backstay.drill.oracle.stores import phases, stores
+from backstay.drill.oracle.stores import Store, is_whole, phases, stores
+from backstay.drill.oracle.values import values
 from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
 
 FLOOR = 0.5
@@ -23,27 +24,27 @@ def judge(history: History, *, now: Callable[[], float], seconds: float = 20.0) 
 
 
 def _findings(history: History, expired: Callable[[], bool]) -> Iterator[Finding]:
-    yield floor(history)
-    end = phases(history).get("final")
-    for store in stores(history):
-        yield revisions.check(store)
-        yield lost.check(store)
-        yield watches.check(store, end=end)
+    found = stores(history)
+    yield floor(history, found)
+    end = phases(history).get("final") if is_whole(history) else None
+    for store in found:
+        known = values(store)
+        yield revisions.check(store, known)
+        yield lost.check(store, known)
+        yield watches.check(store, known, end=end)
         yield linearizability.check(store, expired=expired)
     yield hashes(history)
     yield panics(history)
 
 
-def floor(history: History) -> Finding:
+def floor(history: History, found: Sequence[Store]) -> Finding:
     """Say whether there was enough load before the fault to prove anything."""
     check = "load"
     began, ended = (phases(history).get(one) for one in ("warm-up", "fault"))
     asked = history.header.load.get(RATE)
     if began is None or ended is None or ended <= began or not asked:
         return Finding(check, Verdict.INCONCLUSIVE, "there was no warm-up")
-    answered = sum(
-        one.outcome is Outcome.OK and began <= one.returned < ended for one in history.of(Operation)
-    )
+    answered = sum(began <= one.returned < ended for store in found for one in store.acknowledged)
     rate = answered / ((ended - began) / SECOND)
     what = f"{rate:.0f} of {asked:.0f} operations per second were answered in the warm-up"
     return Finding(check, Verdict.PASS if rate >= FLOOR * asked else Verdict.INCONCLUSIVE, what)
@@ -57,16 +58,16 @@ def hashes(history: History) -> Finding:
         f"{member}: {one.hash:#010x} at revision {one.revision}"
         for member, one in sorted(found.items())
     )
+    at = {one.revision for one in found.values()}
+    if len({(one.revision, one.hash) for one in found.values()}) > len(at):
+        return Finding(check, Verdict.FAIL, "the members' stores differ", evidence)
     if missing := [one for one in history.header.members if one not in found]:
         what = f"no hash of {', '.join(missing)}"
         return Finding(check, Verdict.INCONCLUSIVE, what, evidence)
-    if not found:
-        return Finding(check, Verdict.INCONCLUSIVE, "nobody was asked for a hash")
-    if len({(one.hash, one.revision) for one in found.values()}) > 1:
-        return Finding(check, Verdict.FAIL, "the members' stores differ", evidence)
-    what = (
-        f"{len(found)} members have the same store at revision {history.of(FinalHash)[0].revision}"
-    )
+    if len(at) != 1:
+        what = "the members' hashes are not of one revision"
+        return Finding(check, Verdict.INCONCLUSIVE, what, evidence)
+    what = f"{len(found)} members have the same store at revision {min(at)}"
     return Finding(check, Verdict.PASS, what, evidence)
 
 

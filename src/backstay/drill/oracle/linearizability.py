@@ -2,89 +2,89 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from backstay.drill.history import Action, FinalRead, Operation, Outcome, WatchEvent
-from backstay.drill.oracle.register import Span, UndecidedError, is_linearizable
-from backstay.drill.oracle.stores import Store, first, told
+from backstay.drill.history import Action, Operation, Outcome
+from backstay.drill.oracle.register import Span, UndecidedError, misfit
+from backstay.drill.oracle.stores import Store, told
 from backstay.drill.oracle.verdict import Finding, Verdict
 
 CHECK = "linearizability"
 
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """A read or a write of a register, with what was read or written."""
-
-    writes: bool
-    value: str | None
-
-
-def step(state: str | None, access: Access) -> tuple[bool, str | None]:
-    """Return whether a register in that state can be accessed so, and its state afterwards."""
-    if access.writes:
-        return True, access.value
-    return state == access.value, state
+BEFORE = 12
+"""How many operations are told of before the one that makes no sense."""
 
 
 def check(store: Store, *, expired: Callable[[], bool]) -> Finding:
-    """Judge every key of a store."""
-    by_key: dict[str, list[Operation]] = defaultdict(list)
-    for one in store.operations:
-        by_key[one.key].append(one)
-    observed = _observed(store)
-    for key, operations in sorted(by_key.items()):
-        spans = tuple(_spans(operations, observed, _last(store.finals, key)))
+    """Judge every key of a store; one that breaks its promise weighs more than any undecided."""
+    registers = _registers(store)
+    undecided = []
+    for key, spans in registers.items():
         try:
-            if not is_linearizable(spans, step, None, expired=expired):
-                return _broken(store, key, operations)
+            number = misfit(spans, step, None, expired=expired)
         except UndecidedError:
-            what = f"{store.name}: {key} with {len(spans)} operations could not be decided in time"
-            return Finding(CHECK, Verdict.INCONCLUSIVE, what)
-    what = f"{store.name}: {len(by_key)} registers, {len(store.operations)} operations"
-    return Finding(CHECK, Verdict.PASS, f"{what} have an order that makes sense")
+            undecided.append(key)
+            continue
+        if number is not None:
+            return _broken(store, key, [one.doing for one in spans], number)
+    if undecided:
+        key = undecided[0]
+        what = f"{key} with {len(registers[key])} operations could not be decided in time"
+        evidence = tuple(f"{key}: {len(registers[key])} operations" for key in undecided)
+        return Finding(CHECK, Verdict.INCONCLUSIVE, f"{store.name}: {what}", evidence)
+    what = f"{len(registers)} registers, {len(store.operations)} operations"
+    return Finding(CHECK, Verdict.PASS, f"{store.name}: {what} have an order that makes sense")
 
 
-def _observed(store: Store) -> frozenset[str | None]:
-    """Return every value that anybody saw."""
-    reads = (one.value for one in store.acknowledged if one.action is Action.READ)
-    events = (
-        one.value
-        for watch in store.watches.values()
-        for one in watch
-        if isinstance(one, WatchEvent)
-    )
-    return frozenset((*reads, *events, *(one.value for one in store.finals)))
+def step(state: str | None, one: Operation) -> tuple[bool, str | None]:
+    """Return whether this can happen to a register in that state, and its state afterwards."""
+    if one.action is Action.WRITE:
+        return True, one.value
+    return state == one.value, state
 
 
-def _last(finals: Sequence[FinalRead], key: str) -> tuple[FinalRead, ...]:
-    return tuple(one for one in finals if one.key == key)
+def _registers(store: Store) -> Mapping[str, Sequence[Span[Operation]]]:
+    """Return what must be put in order for each key.
 
-
-def _spans(
-    operations: Sequence[Operation],
-    observed: frozenset[str | None],
-    finals: Sequence[FinalRead],
-) -> Iterator[Span[Access]]:
-    """Yield what must be put in order.
-
-    An unknown write that nobody ever saw can be left out: where it took effect, the next write
-    followed before anybody looked, so that the same order without it is as good.
+    A write of which nobody knows whether it happened is there only if its value was seen. If it
+    was, it had happened by then. If it was not, it can be left out: in whatever order, another
+    write followed before anybody looked, so that the same order without it is as good.
     """
-    for one in operations:
-        access = Access(one.action is Action.WRITE, one.value)
-        if one.outcome is Outcome.OK:
-            yield Span(one.called, one.returned, access)
-        elif one.outcome is Outcome.UNKNOWN and access.writes and one.value in observed:
-            yield Span(one.called, None, access)
-    end = max((one.returned for one in operations), default=0) + 1
-    for number, final in enumerate(finals):
-        yield Span(end + 2 * number, end + 2 * number + 1, Access(writes=False, value=final.value))
+    answered = (*store.acknowledged, *_finals(store))
+    seen: dict[tuple[str, str | None], int] = {}
+    for key, value, moment in (
+        *((one.key, one.value, one.returned) for one in answered if one.action is Action.READ),
+        *((one.key, one.value, one.at) for one in store.events),
+    ):
+        seen[key, value] = min(moment, seen.get((key, value), moment))
+    spans: dict[str, list[Span[Operation]]] = defaultdict(list)
+    for one in answered:
+        spans[one.key].append(Span(one.called, max(one.called, one.returned), one))
+    for one in store.writes:
+        if one.outcome is Outcome.UNKNOWN and (one.key, one.value) in seen:
+            happened = max(one.called, seen[one.key, one.value])
+            spans[one.key].append(Span(one.called, happened, one))
+    return dict(sorted(spans.items()))
 
 
-def _broken(store: Store, key: str, operations: Sequence[Operation]) -> Finding:
+def _finals(store: Store) -> Iterator[Operation]:
+    """Yield the reads at the end as such: after everything else."""
+    returned = (one.returned for one in store.operations)
+    end = 1 + max((*returned, *(one.at for one in store.events)), default=0)
+    read, ok = Action.READ, Outcome.OK
+    for one in store.finals:
+        at = one.modified
+        yield Operation(one.source, read, one.key, end, end + 1, ok, one.value, modified=at)
+
+
+def _broken(store: Store, key: str, operations: Sequence[Operation], number: int) -> Finding:
+    """Tell of the operation that makes no sense, and of the last called before its return."""
+    wrong = operations[number]
     ordered = sorted(operations, key=lambda one: one.called)
+    last = bisect_right(ordered, wrong.returned, key=lambda one: one.called)
+    before = (one for one in ordered[max(0, last - BEFORE) : last] if one is not wrong)
+    lines = (f"makes no sense: {told(wrong)}", *(f"before: {told(one)}" for one in before))
     what = f"{store.name}: no order of the operations on {key} makes sense"
-    return Finding(CHECK, Verdict.FAIL, what, first((told(one) for one in ordered), most=40))
+    return Finding(CHECK, Verdict.FAIL, what, lines)

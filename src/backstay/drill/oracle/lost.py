@@ -2,63 +2,63 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from backstay.drill.history import FinalRead, Operation, Outcome
 from backstay.drill.oracle.stores import Store, first, told
+from backstay.drill.oracle.values import Values
 from backstay.drill.oracle.verdict import Finding, Verdict
 
 CHECK = "lost writes"
 
 
-def check(store: Store) -> Finding:
+def check(store: Store, values: Values) -> Finding:
     """Compare the final reads of every source with all writes, and with one another."""
+    newest = _newest(store)
+    if evidence := first(_evidence(store, values, newest), most=20):
+        what = f"{store.name}: what is there at the end is not what was acknowledged"
+        return Finding(CHECK, Verdict.FAIL, what, evidence)
     if not store.finals:
         what = f"{store.name}: nothing was read at the end"
         return Finding(CHECK, Verdict.INCONCLUSIVE, what)
-    evidence = first(_evidence(store), most=20)
-    if evidence:
-        what = f"{store.name}: what is there at the end is not what was acknowledged"
-        return Finding(CHECK, Verdict.FAIL, what, evidence)
+    if unread := first(_unread(store, newest)):
+        what = f"{store.name}: not everything was read at the end"
+        return Finding(CHECK, Verdict.INCONCLUSIVE, what, unread)
     sources = len({one.source for one in store.finals})
     count = sum(one.outcome is Outcome.OK for one in store.writes)
     what = f"{store.name}: none of {count} acknowledged writes is lost, by {sources} sources"
     return Finding(CHECK, Verdict.PASS, what)
 
 
-def _evidence(store: Store) -> Iterator[str]:
-    newest: dict[str, Operation] = {}
-    values: dict[str, dict[str | None, Operation]] = defaultdict(dict)
-    for one in store.writes:
-        values[one.key][one.value] = one
-        if one.outcome is Outcome.OK and one.modified is not None:
-            known = newest.get(one.key)
-            if known is None or (known.modified or 0) < one.modified:
-                newest[one.key] = one
+def _newest(store: Store) -> Mapping[str, Operation]:
+    """Return the acknowledged write of each key that has the largest revision."""
+    acknowledged = (one for one in store.writes if one.outcome is Outcome.OK)
+    return {one.key: one for one in sorted(acknowledged, key=lambda one: one.modified or 0)}
+
+
+def _evidence(store: Store, values: Values, newest: Mapping[str, Operation]) -> Iterator[str]:
     agreed: dict[str, FinalRead] = {}
-    for final in store.finals:
-        yield from _of_source(final, newest.get(final.key), values[final.key])
-        other = agreed.setdefault(final.key, final)
-        if (other.value, other.modified) != (final.value, final.modified):
-            yield f"{_said(final)}, but {_said(other)}"
+    for one in store.finals:
+        yield from values.against(one)
+        write = newest.get(one.key)
+        if write is not None and _is_older(one, write):
+            yield f"{told(one)}; lost: {told(write)}"
+        other = agreed.setdefault(one.key, one)
+        if (other.value, other.modified) != (one.value, one.modified):
+            yield f"{told(one)}, but {told(other)}"
 
 
-def _of_source(
-    final: FinalRead, newest: Operation | None, values: dict[str | None, Operation]
-) -> Iterator[str]:
-    written = values.get(final.value)
-    if final.value is not None and written is None:
-        yield f"{_said(final)}, which nobody wrote"
-    elif written is not None and written.outcome is Outcome.FAIL:
-        yield f"{_said(final)}, whose write had failed: {told(written)}"
-    if newest is None:
-        return
-    if final.value is None:
-        yield f"{_said(final)}; lost: {told(newest)}"
-    elif final.modified is not None and final.modified < (newest.modified or 0):
-        yield f"{_said(final)} at revision {final.modified}; lost: {told(newest)}"
+def _is_older(one: FinalRead, write: Operation) -> bool:
+    """Return whether a key has less at the end than what was acknowledged."""
+    if one.value is None:
+        return True
+    return one.modified is not None and one.modified < (write.modified or 0)
 
 
-def _said(final: FinalRead) -> str:
-    return f"{final.source} has {final.value or 'nothing'} for {final.key}"
+def _unread(store: Store, newest: Mapping[str, Operation]) -> Iterator[str]:
+    """Yield what nobody can say of a source that must say it."""
+    read = {(one.source, one.key) for one in store.finals}
+    for source in sorted({*store.sources, *(one.source for one in store.finals)}):
+        unread = [key for key in sorted(newest) if (source, key) not in read]
+        if unread:
+            yield f"{source} did not say what it has for {len(unread)} keys, such as {unread[0]}"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Generic, TypeVar
 
 State = TypeVar("State", bound=Hashable)
@@ -25,7 +26,10 @@ class UndecidedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Span(Generic[Doing]):
-    """What was done between two moments; without a return it may happen later, or never."""
+    """What was done between two moments; without a return it may happen later, or never.
+
+    A span does not return before it is called.
+    """
 
     called: int
     returned: int | None
@@ -36,52 +40,64 @@ Step = Callable[[State, Doing], tuple[bool, State]]
 """Says whether something can be done in a state, and which state it leaves."""
 
 
-def is_linearizable(
+def misfit(
     spans: Sequence[Span[Doing]],
     step: Step[State, Doing],
     state: State,
     *,
     expired: Callable[[], bool] = lambda: False,
-) -> bool:
-    """Return whether the spans can be put in order; raises UndecidedError."""
+) -> int | None:
+    """Return the number of the first span by whose return no order makes sense, None if one does.
+
+    What had returned before it can be put in order, that and the span together cannot. Raises
+    UndecidedError.
+    """
     search = _Chain(spans)
-    bits = [1 << number for number in range(len(spans))]
     remaining = sum(one.returned is not None for one in spans)
-    done, seen, steps = 0, set(), 0
+    done, steps, furthest = 0, 0, 0
+    seen: set[tuple[int, int, State]] = set()
     choices: list[tuple[int, State]] = []
     entry = search.first
     while remaining:
         steps += 1
         if steps % STEPS_BETWEEN_LOOKS == 0 and expired():
             raise UndecidedError
-        if search.is_call(entry):
+        if search.calls[entry]:
             number = search.span_of[entry]
             fits, after = step(state, spans[number].doing)
-            if fits and (memory := (done | bits[number], after)) not in seen:
+            left = remaining - (spans[number].returned is not None)
+            if fits and (memory := (left, done ^ search.slots[number], after)) not in seen:
                 seen.add(memory)
                 choices.append((entry, state))
-                state, done = after, done | bits[number]
-                remaining -= spans[number].returned is not None
+                remaining, done, state = memory
                 search.lift(entry)
                 entry = search.first
             else:
                 entry = search.following[entry]
         else:
+            furthest = max(furthest, entry)
             if not choices:
-                return False
+                return search.span_of[furthest]
             entry, state = choices.pop()
             number = search.span_of[entry]
-            done &= ~bits[number]
+            done ^= search.slots[number]
             remaining += spans[number].returned is not None
             search.put_back(entry)
             entry = search.following[entry]
-    return True
+    return None
 
 
 class _Chain:
     """Calls and returns in the order of time, as a list from which pairs are lifted and put back.
 
-    Entry 0 stands before all others, the last after all: a return of nothing, never passed.
+    Entry 0 stands before all others.
+
+    `slots` has one bit for each span. Spans that follow one another share a bit, so that what was
+    done fits in as many bits as spans ever overlap, each telling whether the number of spans done
+    in its slot is odd. With the number of returns among them that names the set: every slot is
+    done up to some span, of which one at most has not returned by the first return still in the
+    list. So of two sets the one that came further is behind by no more than one span in any slot,
+    by none if the bits are the same, and ahead nowhere if as many returned.
     """
 
     def __init__(self, spans: Sequence[Span[Doing]]) -> None:
@@ -95,25 +111,31 @@ class _Chain:
                 ),
             )
         )
-        size = len(moments) + 2
-        self.span_of = [-1, *(number for _, _, number in moments), -1]
-        self.calls = [False, *(kind == 0 for _, kind, _ in moments), False]
-        self.following = list(range(1, size + 1))
-        self.before = list(range(-1, size - 1))
+        self.span_of = [-1, *(number for _, _, number in moments)]
+        self.calls = [False, *(kind == 0 for _, kind, _ in moments)]
+        self.following = list(range(1, len(moments) + 2))
+        self.before = list(range(-1, len(moments) + 1))
+        self.slots = [0] * len(spans)
         self.return_of: dict[int, int] = {}
-        ends = {number: place for place, (_, kind, number) in enumerate(moments, 1) if kind}
-        for place, (_, kind, number) in enumerate(moments, 1):
-            if kind == 0 and number in ends:
-                self.return_of[place] = ends[number]
+        self._pair()
+
+    def _pair(self) -> None:
+        """Find the return of each call, and a slot for what is between them."""
+        call_of: dict[int, int] = {}
+        free: list[int] = []
+        fresh = (1 << bit for bit in count())
+        for entry, number in enumerate(self.span_of[1:], 1):
+            if self.calls[entry]:
+                call_of[number] = entry
+                self.slots[number] = free.pop() if free else next(fresh)
+            else:
+                self.return_of[call_of[number]] = entry
+                free.append(self.slots[number])
 
     @property
     def first(self) -> int:
         """The first entry that is still in the list."""
         return self.following[0]
-
-    def is_call(self, entry: int) -> bool:
-        """Return whether an entry is a call."""
-        return self.calls[entry]
 
     def lift(self, entry: int) -> None:
         """Take a call out, and its return."""

@@ -6,18 +6,12 @@ they hold for one type of object, atomicity trivially, since an update there is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_right
+from collections.abc import Iterator
 
-from backstay.drill.history import (
-    SECOND,
-    Change,
-    Operation,
-    Outcome,
-    Stream,
-    WatchEvent,
-    WatchTurn,
-)
-from backstay.drill.oracle.stores import Store, first, told
+from backstay.drill.history import SECOND, Change, Stream, WatchEvent, WatchTurn
+from backstay.drill.oracle.stores import Store, Watch, first, told
+from backstay.drill.oracle.values import Values
 from backstay.drill.oracle.verdict import Finding, Verdict
 
 CHECK = "watches"
@@ -25,74 +19,95 @@ CHECK = "watches"
 LATEST_SECONDS = 2.0
 """A watch that stands must have delivered whatever was acknowledged so long before its end."""
 
-Watch = Sequence[WatchEvent | WatchTurn]
 
-
-def check(store: Store, *, end: int | None) -> Finding:
+def check(store: Store, values: Values, *, end: int | None) -> Finding:
     """Judge every watch of a store; `end` is when the clients were stopped."""
-    evidence = first(_evidence(store, end), most=20)
-    if evidence:
+    if evidence := first(_evidence(store, values, end), most=20):
         return Finding(CHECK, Verdict.FAIL, f"{store.name}: a watch broke its promise", evidence)
-    count = sum(isinstance(one, WatchEvent) for watch in store.watches.values() for one in watch)
-    what = f"{store.name}: {len(store.watches)} watches, {count} events, all in order, none missing"
-    return Finding(CHECK, Verdict.PASS, what)
+    if closed := [client for client, watch in store.watches.items() if not _was_open(watch)]:
+        what = f"{store.name}: never opened: {', '.join(closed)}"
+        return Finding(CHECK, Verdict.INCONCLUSIVE, what)
+    what = f"{len(store.watches)} watches, {len(store.events)} events, all in order, none missing"
+    return Finding(CHECK, Verdict.PASS, f"{store.name}: {what}")
 
 
-def _evidence(store: Store, end: int | None) -> Iterator[str]:
-    written = {
-        one.modified: one
-        for one in store.writes
-        if one.outcome is Outcome.OK and one.modified is not None
-    }
-    for client, watch in sorted(store.watches.items()):
-        yield from (f"{client}: {line}" for line in _order(watch))
-        yield from (f"{client}: {line}" for line in _truth(watch, written))
-        yield from (f"{client}: {line}" for line in _gaps(watch, written, end))
+def _was_open(watch: Watch) -> bool:
+    return any(isinstance(one, WatchTurn) and one.turn is Stream.OPENED for one in watch)
+
+
+def _evidence(store: Store, values: Values, end: int | None) -> Iterator[str]:
+    revisions = sorted(values.at)
+    due = _due(store, end)
+    for client, watch in store.watches.items():
+        yield from _order(watch)
+        yield from _passed(watch)
+        yield from _truth(watch, values)
+        heard = set(_heard(watch))
+        for low, high in _covered(watch, due):
+            part = slice(bisect_right(revisions, low), bisect_right(revisions, high))
+            missing = (one for one in revisions[part] if one not in heard)
+            yield from (f"{client} never heard of {told(values.at[one])}" for one in missing)
+
+
+def _heard(watch: Watch) -> Iterator[int]:
+    """Yield the revisions of changes; a bookmark's own says nothing of what happened then."""
+    for one in watch:
+        if isinstance(one, WatchEvent) and one.change is not Change.BOOKMARK:
+            yield one.modified
+
+
+def _due(store: Store, end: int | None) -> int:
+    """Return the revision that whoever watches until the end must have reached."""
+    limit = -1 if end is None else end - LATEST_SECONDS * SECOND
+    answered = (one for one in store.acknowledged if one.returned < limit)
+    return max((one.modified for one in answered if one.modified is not None), default=-1)
 
 
 def _order(watch: Watch) -> Iterator[str]:
-    """Yield what came out of order, twice, torn apart, or before a bookmark said it would not."""
-    newest, batch = -1, -1
-    bookmark = -1
+    """Yield what came out of order, twice, or torn from the rest of its revision."""
+    last: WatchEvent | None = None
+    keys: set[str] = set()
     for one in watch:
         if isinstance(one, WatchTurn):
-            batch = -1
+            last = None if one.turn is Stream.COMPACTED else last
+        elif one.change is not Change.BOOKMARK:
+            if last is None or one.modified > last.modified:
+                keys = set()
+            elif one.modified < last.modified:
+                yield f"not in order: {told(one)}, after {told(last)}"
+            elif one.key in keys:
+                yield f"twice: {told(one)}"
+            elif one.batch != last.batch:
+                yield f"torn from its batch: {told(one)}, after {told(last)}"
+            keys.add(one.key)
+            last = one
+
+
+def _passed(watch: Watch) -> Iterator[str]:
+    """Yield events no later than what a watch was opened after, or a bookmark said was reached."""
+    passed = -1
+    for one in watch:
+        if isinstance(one, WatchTurn):
             if one.turn is Stream.COMPACTED:
-                newest = bookmark = -1
+                passed = -1
+            elif one.turn is Stream.OPENED and one.revision is not None:
+                passed = max(passed, one.revision)
         elif one.change is Change.BOOKMARK:
-            bookmark = max(bookmark, one.modified)
-        else:
-            if one.modified <= bookmark:
-                yield f"{_said(one)} after a bookmark at {bookmark}"
-            if one.modified < newest:
-                yield f"{_said(one)} after {newest}: not in order"
-            elif one.modified == newest and one.batch != batch:
-                yield f"{_said(one)} again, or torn from its batch"
-            newest, batch = max(newest, one.modified), one.batch
+            passed = max(passed, one.modified)
+        elif one.modified <= passed:
+            yield f"revision {passed} had passed before: {told(one)}"
 
 
-def _truth(watch: Watch, written: Mapping[int, Operation]) -> Iterator[str]:
+def _truth(watch: Watch, values: Values) -> Iterator[str]:
     """Yield events that say something else than what was written at their revision."""
     for one in watch:
-        if not isinstance(one, WatchEvent) or one.change is Change.BOOKMARK:
-            continue
-        write = written.get(one.modified)
-        if write is not None and (write.key, write.value) != (one.key, one.value):
-            yield f"{_said(one)}, but {told(write)}"
+        if isinstance(one, WatchEvent):
+            if one.change is Change.DELETE:
+                yield f"{told(one)}, though nobody removes a key"
+            yield from values.against(one)
 
 
-def _gaps(watch: Watch, written: Mapping[int, Operation], end: int | None) -> Iterator[str]:
-    """Yield acknowledged writes that a watch never delivered although it went on past them."""
-    seen = {one.modified for one in watch if isinstance(one, WatchEvent)}
-    for low, high in _covered(watch, written, end):
-        for revision in sorted(written):
-            if low < revision <= high and revision not in seen:
-                yield f"never heard of {told(written[revision])}"
-
-
-def _covered(
-    watch: Watch, written: Mapping[int, Operation], end: int | None
-) -> Iterator[tuple[int, int]]:
+def _covered(watch: Watch, due: int) -> Iterator[tuple[int, int]]:
     """Yield the ranges of revisions (the first exclusive) that a watch must have delivered.
 
     A turn resumes where the last one ended, unless that was compacted: then a new range begins.
@@ -111,14 +126,5 @@ def _covered(
             if one.turn is Stream.COMPACTED and low is not None:
                 yield low, high
                 low, high = None, -1
-    if low is None:
-        return
-    if stands and end is not None:
-        limit = end - LATEST_SECONDS * SECOND
-        due = (revision for revision, one in written.items() if one.returned < limit)
-        high = max(high, max(due, default=-1))
-    yield low, high
-
-
-def _said(one: WatchEvent) -> str:
-    return f"{one.at / SECOND:.3f} s: {one.change} {one.key} = {one.value} at {one.modified}"
+    if low is not None:
+        yield low, max(high, due) if stands else high
