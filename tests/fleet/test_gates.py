@@ -102,7 +102,7 @@ async def test_units_that_are_active_open_the_gate(place: Place) -> None:
 async def test_waiting_on_a_machine_is_one_round_trip(place: Place) -> None:
     """The machine asks itself until it holds."""
     counter = place.programs / "asked"
-    place.program("systemctl", f"echo >>{counter}; [ $(wc -l <{counter}) -ge 4 ] || exit 3")
+    place.program("systemctl", f"echo >>{counter}; [ $(wc -l <{counter}) -lt 4 ] || echo active")
     await place.waiting().all([UnitsActive("a", ("x.service",), LATER)])
     assert len(counter.read_text().splitlines()) == 4
     assert len(place.sshd.commands) == 1
@@ -116,6 +116,13 @@ async def test_a_unit_that_stays_down_is_told_with_its_state(place: Place) -> No
     assert time.monotonic() - began < 5
     assert (error.where, error.why) == ("a", "y.service is failed")
     assert "of 0.5 s" in error.what
+
+
+async def test_a_unit_that_still_reloads_is_waited_for(place: Place) -> None:
+    """systemctl is content with it (exit 0): the next machine would be too early."""
+    place.program("systemctl", "echo reloading")
+    error = await place.fails(UnitsActive("a", ("x.service",), SOON))
+    assert error.why == "x.service is reloading"
 
 
 async def test_a_gate_that_cannot_hold_stops_the_others(place: Place) -> None:

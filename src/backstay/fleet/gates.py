@@ -178,10 +178,13 @@ def _wait(condition: str, seconds: float) -> tuple[str, ...]:
 
 
 def _units_script(units: tuple[str, ...]) -> str:
-    """Return the question whether all are active: is-active alone is content with one of them."""
+    """Return the question whether all are active.
+
+    is-active alone is content with one of them, and with a unit that is still reloading.
+    """
     return (
-        f"for unit in {shlex.join(units)}; do state=$(systemctl is-active $unit) || "
-        '{ echo "$unit is $state"; exit 1; }; done'
+        f"for unit in {shlex.join(units)}; do state=$(systemctl is-active $unit); "
+        '[ "$state" = active ] || { echo "$unit is $state"; exit 1; }; done'
     )
 
 
