@@ -119,7 +119,7 @@ async def test_a_unit_that_stays_down_is_told_with_its_state(place: Place) -> No
 
 
 async def test_a_unit_that_still_reloads_is_waited_for(place: Place) -> None:
-    """systemctl is content with it (exit 0): the next machine would be too early."""
+    """Its state counts, not the exit code of systemctl: the next machine would be too early."""
     place.program("systemctl", "echo reloading")
     error = await place.fails(UnitsActive("a", ("x.service",), SOON))
     assert error.why == "x.service is reloading"
