@@ -28,6 +28,15 @@ class Wish:
     scale: float = 1.0
 
     @property
+    def attempt_seconds(self) -> float:
+        """How long a client waits for an answer.
+
+        Short against any fault, whose length it would hide. What is planned lets nobody hang, so
+        that there a late answer counts as late (p99, gap) and not as a failure.
+        """
+        return 3.0 if self.scenario.is_planned else 0.6
+
+    @property
     def course(self) -> Course:
         """How long each phase takes."""
         return Course(fault=self.seconds or self.scenario.seconds)

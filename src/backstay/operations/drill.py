@@ -65,6 +65,7 @@ async def drill(
             members=tuple(access.members),
             service=access.service is not None,
             seconds=wish.course.fault + wish.course.warm_up + wish.course.after,
+            attempt=wish.attempt_seconds,
             scale=wish.scale,
         )
         load = ClusterLoad.on(access, plan)

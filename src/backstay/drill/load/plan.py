@@ -45,7 +45,7 @@ class LoadPlan:
     keys: tuple[str, ...]
     seed: int
     seconds: float = 0.6
-    """How long an attempt may take: enough for a healthy cluster, short against any fault."""
+    """How long an attempt may take; what takes longer is a failure."""
 
     @property
     def clients(self) -> tuple[Client, ...]:
@@ -66,10 +66,14 @@ def load_plan(
     members: Sequence[str],
     service: bool,
     seconds: float,
+    attempt: float = 0.6,
     rates: Rates | None = None,
     scale: float = 1.0,
 ) -> LoadPlan:
-    """Return clients of every kind for a drill of so many seconds; `scale` multiplies all rates."""
+    """Return clients of every kind for a drill of so many seconds; `scale` multiplies all rates.
+
+    `attempt` is how many seconds an attempt may take.
+    """
     chosen = rates or Rates()
     workers = tuple(
         Worker(client, rate * scale, reads)
@@ -81,7 +85,7 @@ def load_plan(
     )
     count = max(FEWEST_KEYS, ceil(busiest * seconds / OPERATIONS_PER_KEY))
     keys = tuple(f"{run}-{number:03}" for number in range(count))
-    return LoadPlan(run, workers, tuple(_watches(planes, members)), keys, seed)
+    return LoadPlan(run, workers, tuple(_watches(planes, members)), keys, seed, attempt)
 
 
 VIP_CLIENTS = 7
