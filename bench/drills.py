@@ -57,6 +57,8 @@ def main(argv: Sequence[str]) -> int:
             found[side] = {}
             with made() as (one, before):
                 for name in asked.drills or DRILLS:
+                    if side == "theirs" and name in OURS_ALONE:
+                        continue
                     _try(one, before, name, found[side], asked.output / side)
     sys.stdout.write("\n".join(_table(found, asked.drills or DRILLS)) + "\n")
     return 0
