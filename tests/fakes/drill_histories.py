@@ -83,16 +83,16 @@ def history(seed: int, *, clients: int = 4, each: int = 12, keys: str = "abcd") 
     operations = [
         cluster.take_effect(one) for one in sorted(happenings, key=lambda one: one.effect)
     ]
-    end = max(one.effect for one in happenings) + 3 * SECOND
+    last = max(one.effect for one in happenings)
     watched = [
         one
         for store in STORES
         for number in range(2)
         for one in _watched(random, f"watch-{store}-{number}", _of(cluster, store), store)
     ]
-    marks = (Mark(0, Kind.PHASE, "warm-up"), Mark(end // 2, Kind.PHASE, "fault"))
+    marks = (Mark(0, Kind.PHASE, "warm-up"), Mark(last // 2, Kind.PHASE, "fault"))
     records = sorted([*marks, *operations, *watched], key=moment)
-    return History(_header(clients), (*records, *_final(cluster, keys, end)))
+    return History(_header(clients), (*records, *_final(cluster, keys, last + 3 * SECOND)))
 
 
 def moment(one: Record) -> int:

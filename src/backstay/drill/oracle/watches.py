@@ -42,18 +42,18 @@ def _evidence(store: Store, values: Values, end: int | None) -> Iterator[str]:
         yield from _order(watch)
         yield from _passed(watch)
         yield from _truth(watch, values)
-        heard = set(_heard(watch))
+        heard = {one.modified for one in _changes(watch)}
         for low, high in _covered(watch, due):
             part = slice(bisect_right(revisions, low), bisect_right(revisions, high))
             missing = (one for one in revisions[part] if one not in heard)
             yield from (f"{client} never heard of {told(values.at[one])}" for one in missing)
 
 
-def _heard(watch: Watch) -> Iterator[int]:
-    """Yield the revisions of changes; a bookmark's own says nothing of what happened then."""
+def _changes(watch: Watch) -> Iterator[WatchEvent]:
+    """Yield what happened to keys; a bookmark, even at that revision, says nothing of it."""
     for one in watch:
         if isinstance(one, WatchEvent) and one.change is not Change.BOOKMARK:
-            yield one.modified
+            yield one
 
 
 def _due(store: Store, end: int | None) -> int:
@@ -67,20 +67,17 @@ def _order(watch: Watch) -> Iterator[str]:
     """Yield what came out of order, twice, or torn from the rest of its revision."""
     last: WatchEvent | None = None
     keys: set[str] = set()
-    for one in watch:
-        if isinstance(one, WatchTurn):
-            last = None if one.turn is Stream.COMPACTED else last
-        elif one.change is not Change.BOOKMARK:
-            if last is None or one.modified > last.modified:
-                keys = set()
-            elif one.modified < last.modified:
-                yield f"not in order: {told(one)}, after {told(last)}"
-            elif one.key in keys:
-                yield f"twice: {told(one)}"
-            elif one.batch != last.batch:
-                yield f"torn from its batch: {told(one)}, after {told(last)}"
-            keys.add(one.key)
-            last = one
+    for one in _changes(watch):
+        if last is None or one.modified > last.modified:
+            keys = set()
+        elif one.modified < last.modified:
+            yield f"not in order: {told(one)}, after {told(last)}"
+        elif one.key in keys:
+            yield f"twice: {told(one)}"
+        elif one.batch != last.batch:
+            yield f"torn from its batch: {told(one)}, after {told(last)}"
+        keys.add(one.key)
+        last = one
 
 
 def _passed(watch: Watch) -> Iterator[str]:
@@ -88,9 +85,7 @@ def _passed(watch: Watch) -> Iterator[str]:
     passed = -1
     for one in watch:
         if isinstance(one, WatchTurn):
-            if one.turn is Stream.COMPACTED:
-                passed = -1
-            elif one.turn is Stream.OPENED and one.revision is not None:
+            if one.turn is Stream.OPENED and one.revision is not None:
                 passed = max(passed, one.revision)
         elif one.change is Change.BOOKMARK:
             passed = max(passed, one.modified)
@@ -100,11 +95,10 @@ def _passed(watch: Watch) -> Iterator[str]:
 
 def _truth(watch: Watch, values: Values) -> Iterator[str]:
     """Yield events that say something else than what was written at their revision."""
-    for one in watch:
-        if isinstance(one, WatchEvent):
-            if one.change is Change.DELETE:
-                yield f"{told(one)}, though nobody removes a key"
-            yield from values.against(one)
+    for one in _changes(watch):
+        if one.change is Change.DELETE:
+            yield f"{told(one)}, though nobody removes a key"
+        yield from values.against(one)
 
 
 def _covered(watch: Watch, due: int) -> Iterator[tuple[int, int]]:
