@@ -26,7 +26,7 @@ from backstay.fleet.ssh import connect
 from fakes import staged_run
 from fakes.sshd import Sshd
 
-LONG = 20.0
+LONG = 60.0
 
 
 @dataclass
