@@ -18,6 +18,9 @@ import asyncssh
 
 from backstay.spec.model import ClusterSpec
 
+# Found now: a test may take PATH away from what it runs.
+_MOUNT, _UNSHARE = (shutil.which(name) or name for name in ("mount", "unshare"))
+
 
 @dataclass
 class Sshd:
@@ -40,16 +43,19 @@ class Sshd:
     live: list[asyncssh.SSHServerConnection] = field(default_factory=list)
     children: dict[asyncio.Task[None], int] = field(default_factory=dict)
 
-    def argv(self, command: str) -> tuple[str, ...]:
-        """Return what runs the command, as OpenSSH does with the user's login shell."""
+    def argv(self, command: str, address: str) -> tuple[str, ...]:
+        """Return what runs the command, as OpenSSH does with the user's login shell.
+
+        Every address is a machine to those who connect, so each has a /run, with its locks.
+        """
         mine = (*self.shell, "-c", command)
-        if not self.private:
-            return mine
+        run = self.user_key.parent / f"run-{self.port}-{address}"
+        run.mkdir(exist_ok=True)
         mounts = "; ".join(
-            f"mount --bind {shlex.quote(str(path))} {shlex.quote(place)}"
-            for place, path in self.private.items()
+            f"{_MOUNT} --bind {shlex.quote(str(path))} {shlex.quote(place)}"
+            for place, path in {"/run": run, **self.private}.items()
         )
-        return ("unshare", "--mount", "/bin/sh", "-ec", f'{mounts}; exec "$@"', "sh", *mine)
+        return (_UNSHARE, "--mount", "/bin/sh", "-ec", f'{mounts}; exec "$@"', "sh", *mine)
 
     def own_files(self, folder: Path) -> None:
         """Give commands an /etc and a /var/lib of their own below the folder, nearly empty."""
@@ -146,7 +152,7 @@ async def serve(folder: Path) -> AsyncIterator[Sshd]:
             if (said := sshd.answer(script.decode())) is not None:
                 script = said.encode()
         child = await asyncio.create_subprocess_exec(
-            *sshd.argv(process.command or "true"),
+            *sshd.argv(process.command or "true", process.get_extra_info("sockname")[0]),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
