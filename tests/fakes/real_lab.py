@@ -91,6 +91,11 @@ class RealLab:
         found = [one for one in read(self.name).machines if one.name == machine]
         return str(found[0].address)
 
+    @property
+    def endpoint(self) -> str:
+        """The virtual address."""
+        return str(read(self.name).vip)
+
     def program(self, name: str) -> Path:
         """Return a program out of the artefact cache, the one that the machines run."""
         return blob_directory() / catalogue(DEFAULT)[name].digest / name

@@ -6,9 +6,12 @@ One lab serves all of this file's tests, in the order in which they stand here.
 from __future__ import annotations
 
 import json
+import socket
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from http.client import HTTPSConnection
 from pathlib import Path
 
 import pytest
@@ -23,6 +26,7 @@ pytestmark = pytest.mark.lab
 NAME = "t-cluster"
 MACHINES = ("cp-1", "cp-2", "cp-3", "w-1")
 PLANES = MACHINES[:3]
+TCP_REPAIR = 19
 # What may never change when nothing is to be done: runs of units, certificates, times of files.
 FINGERPRINT = """
 for unit in /etc/systemd/system/*.service; do
@@ -268,6 +272,67 @@ def test_secrets_are_encrypted_in_etcd(lab: RealLab) -> None:
     assert "/registry/secrets/default/canary" in raw
     assert "k8s:enc:secretbox:" in raw
     assert "chirrup" not in raw
+
+
+def holder(lab: RealLab) -> str:
+    """Return the machine that the virtual address is on; the empty text if there is none."""
+    held = (m for m in PLANES if f" {lab.endpoint}/" in lab.sh(m, "ip -o address show dev eth0"))
+    return next(held, "")
+
+
+def ask(connection: HTTPSConnection) -> int:
+    """Ask over a connection that exists; OSError if it does not any more."""
+    connection.request("GET", "/readyz")
+    answer = connection.getresponse()
+    answer.read()
+    return answer.status
+
+
+def test_a_connection_outlives_every_holder_of_the_address(lab: RealLab) -> None:
+    """Handed over from machine to machine, and back, the address takes no connection with it.
+
+    The second round is another matter than the first: who takes over has given up before.
+    """
+    strangers = ssl.create_default_context()
+    strangers.check_hostname, strangers.verify_mode = False, ssl.CERT_NONE
+    kept: list[HTTPSConnection] = []
+    for _ in range(5):
+        kept.append(HTTPSConnection(lab.endpoint, 8443, timeout=5, context=strangers))
+        kept[-1].auto_open = 0
+        kept[-1].connect()
+        assert [ask(one) for one in kept] == [200] * len(kept)
+        old = holder(lab)
+        lab.sh(old, "systemctl restart keepalived")
+        eventually(lambda old=old: holder(lab) not in {"", old}, seconds=10, what="a new holder")
+        assert [ask(one) for one in kept] == [200] * len(kept)
+
+
+def test_a_connection_that_nobody_knows_is_refused(lab: RealLab) -> None:
+    """Sent on to who left before, it is sent no further: its client hears at once."""
+
+    def send() -> None:
+        with socket.socket() as unknown:
+            unknown.settimeout(5)
+            # Established on this side alone: no packet is sent for it (tcp(7), linux/tcp.h).
+            unknown.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 1)
+            unknown.connect((lab.endpoint, 8443))
+            unknown.setsockopt(socket.IPPROTO_TCP, TCP_REPAIR, 0)
+            unknown.send(b"?")
+            unknown.recv(1)
+
+    def kept(machine: str) -> bool:
+        return "metric 1000" in lab.sh(machine, "ip route show table local")
+
+    old = holder(lab)
+    lab.sh(old, "systemctl restart keepalived")
+    eventually(lambda: holder(lab) not in {"", old}, seconds=10, what="a new holder")
+    assert kept(old)
+    with pytest.raises(ConnectionResetError):
+        send()
+    lab.sh(old, "systemctl kill --signal=KILL haproxy")
+    eventually(lambda: not kept(old), seconds=10, what="an address that is forgotten")
+    with pytest.raises(ConnectionResetError):
+        send()
 
 
 def test_the_first_listed_machine_dies_and_writes_go_on(lab: RealLab) -> None:

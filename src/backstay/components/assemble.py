@@ -16,6 +16,7 @@ from backstay.components.controllers import controllers
 from backstay.components.credentials import credentials
 from backstay.components.dns import dns
 from backstay.components.etcd import etcd
+from backstay.components.hand_over import hand_over
 from backstay.components.host import host
 from backstay.components.kubelet import kubelet
 from backstay.components.loadbalancer import loadbalancer
@@ -35,6 +36,7 @@ PARTS: tuple[Part, ...] = (
     etcd,
     apiserver,
     controllers,
+    hand_over,
     loadbalancer,
     virtual_address,
     containerd,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
+from backstay.components import hand_over
 from backstay.components.addresses import V6, Port, socket_text
 from backstay.components.place import Ground, Place
 from backstay.components.units import FIRST, SEALED, Kind, Unit, install
@@ -41,6 +42,7 @@ def loadbalancer(place: Place) -> tuple[Resource, ...]:
 
 
 def _unit(place: Place, config: File) -> Unit:
+    scripts = hand_over.programs(place)[:1]
     return Unit(
         "haproxy",
         "Balancer in front of the Kubernetes API servers",
@@ -58,6 +60,8 @@ def _unit(place: Place, config: File) -> Unit:
             "Restart=always",
             # Every connection of the cluster waits for it.
             "RestartSec=100ms",
+            # An address that was kept here for its connections leads nowhere without it.
+            *((f"ExecStopPost=-+{hand_over.FORGET}",) if scripts else ()),
             "LimitNOFILE=65536",
             "OOMScoreAdjust=-900",
             FIRST,
@@ -68,6 +72,7 @@ def _unit(place: Place, config: File) -> Unit:
             "ProtectKernelTunables=yes",
             "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
         ),
+        rereads=scripts,
         reloads=(config, *place.kept(KeptName.KUBERNETES_CERTIFICATE)),
         kind=Kind.RELOADED,
     )

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backstay.components import hand_over
 from backstay.components.addresses import V6, https
 from backstay.components.place import LIBRARY, SETTINGS, Place
 from backstay.components.units import FOREVER, SEALED, Kind, Unit, install
@@ -15,16 +16,13 @@ from backstay.resources.content import Text
 from backstay.resources.files import Directory, File
 from backstay.resources.resource import Resource
 from backstay.resources.service import Tier
-from backstay.spec.model import Host, IPAddress
+from backstay.spec.model import IPAddress
 
 CONFIG = "/etc/keepalived/keepalived.conf"
 PROGRAM = "/usr/sbin/keepalived"
 CHECK = f"{LIBRARY}/check-endpoint"
 RULES = f"{SETTINGS}/vrrp.nft"
 HIGHEST_PRIORITY = 150
-VRRP = 112
-"""The protocol's number; its name is not known on every machine."""
-
 ATTEMPT_SECONDS = 0.9
 
 _PROCESS_FILES = "--pid=/run/keepalived/keepalived.pid --vrrp_pid=/run/keepalived/vrrp.pid"
@@ -48,12 +46,17 @@ def virtual_address(place: Place) -> tuple[Resource, ...]:
         check,
         rules,
         config,
-        *install(_unit(config, rules, check)),
+        *install(_unit(place, config, rules, check)),
     )
 
 
-def _unit(config: File, rules: File, check: File) -> Unit:
-    firewall = f"+/usr/sbin/nft -f {RULES}"
+def _unit(place: Place, config: File, rules: File, check: File) -> Unit:
+    kept = hand_over.programs(place)
+    firewall = (
+        f"+/usr/sbin/nft -f {RULES}",
+        # A kernel without such rules cuts connections when the address moves, and that is all.
+        *((f"-+/usr/sbin/nft -f {hand_over.RULES}",) if kept else ()),
+    )
     return Unit(
         "keepalived",
         "Virtual address of the Kubernetes API",
@@ -64,10 +67,11 @@ def _unit(config: File, rules: File, check: File) -> Unit:
             "Type=notify",
             # Both of its processes speak to systemd.
             "NotifyAccess=all",
-            f"ExecStartPre={firewall}",
+            *(f"ExecStartPre={line}" for line in firewall),
             f"ExecStart={PROGRAM} --dont-fork --vrrp --use-file={CONFIG} {_PROCESS_FILES}",
-            f"ExecReload={firewall}",
+            *(f"ExecReload={line}" for line in firewall),
             "ExecReload=/bin/kill -HUP $MAINPID",
+            *((f"ExecStop=-{hand_over.KEEP}",) if kept else ()),
             *FOREVER,
             # Killed, it is started again only once its group is known to be empty, which systemd
             # may learn on cgroup v1 by waiting alone; an orderly stop takes a tenth of this.
@@ -80,7 +84,7 @@ def _unit(config: File, rules: File, check: File) -> Unit:
             "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_PACKET AF_UNIX",
         ),
         rereads=(check,),
-        reloads=(config, rules),
+        reloads=(config, rules, *kept),
         kind=Kind.RELOADED,
     )
 
@@ -92,7 +96,7 @@ def configuration(place: Place, vip: IPAddress) -> Iterator[str]:
     of a new configuration wants its program to be there already.
     """
     endpoint = place.spec.endpoint
-    interface = endpoint.interface or place.around.interface
+    interface = hand_over.interface_of(place)
     length = 128 if vip.version == V6 else 32
     yield from (
         "global_defs {",
@@ -142,13 +146,9 @@ def _priority(place: Place) -> int:
     return max(HIGHEST_PRIORITY - names.index(place.host.name), 1)
 
 
-def _peers(place: Place) -> tuple[Host, ...]:
-    return tuple(host for host in place.ground.balancers if host.name != place.host.name)
-
-
 def _unicast(place: Place) -> Iterator[str]:
     """Yield the peers by address; a lone balancer has none and its adverts reach nobody."""
-    if not (peers := _peers(place)):
+    if not (peers := hand_over.peers(place)):
         return
     yield f"    unicast_src_ip {place.host.internal}"
     yield "    unicast_peer {"
@@ -174,13 +174,13 @@ ask || ask
 
 def _rules(place: Place) -> str:
     """Return rules that let VRRP in from the other balancers only; its own words prove nothing."""
-    addresses = [host.internal for host in _peers(place)]
+    addresses = [host.internal for host in hand_over.peers(place)]
     lines = [
-        f"        {family} saddr {{ {', '.join(found)} }} meta l4proto {VRRP} accept"
+        f"        {family} saddr {{ {', '.join(found)} }} meta l4proto {hand_over.VRRP} accept"
         for family, version in (("ip", 4), ("ip6", V6))
         if (found := [str(address) for address in addresses if address.version == version])
     ]
-    body = "\n".join((*lines, f"        meta l4proto {VRRP} drop"))
+    body = "\n".join((*lines, f"        meta l4proto {hand_over.VRRP} drop"))
     return f"""\
 table inet backstay_vrrp
 delete table inet backstay_vrrp
