@@ -47,13 +47,13 @@ def test_a_line_that_was_cut_short_is_left_out(data: st.DataObject) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ([], "line 1 is no JSON"),
-        (["[]\n"], "line 1 is no object"),
+        ([], "line 1: it is no JSON"),
+        (["[]\n"], "line 1: it is no object"),
         (['{"format":99}\n'], "line 1: format 99, this version reads 1"),
         (['{"format":1,"scenario":"x"}\n'], "line 1: "),
         (['{"format":1,"colour":"x"}\n'], "line 1: "),
         ([lines(history(1))[0], "{}\n"], "line 2: "),
-        ([lines(history(1))[0], "nonsense\n"], "line 2 is no JSON"),
+        ([lines(history(1))[0], "nonsense\n"], "line 2: it is no JSON"),
         ([lines(history(1))[0], '{"is":"op","client":7}\n'], "line 2: "),
     ],
 )

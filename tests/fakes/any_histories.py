@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from hypothesis import strategies as st
 
 from backstay.drill.history import TAGS, Client, Connection, Header, History, Path
 
+LONG = st.integers(-(2**63) + 1, 2**63 - 1)
 WORDS = st.sampled_from(["a", "etcd a", "apiserver a", "warm-up", "fault", "final", "end", ""])
 TEXTS = WORDS | st.text()
 MANY = st.lists(TEXTS, max_size=3).map(tuple)
@@ -21,7 +22,7 @@ HEADERS = st.builds(
     cluster=TEXTS,
     started=TEXTS,
     command=TEXTS,
-    seed=st.integers(),
+    seed=LONG,
     clients=st.lists(CLIENTS, max_size=3).map(tuple),
     targets=MANY,
     explanation=TEXTS,
@@ -31,12 +32,14 @@ HEADERS = st.builds(
     versions=st.dictionaries(TEXTS, TEXTS),
     settings=st.dictionaries(TEXTS, TEXTS),
     load=st.dictionaries(
-        st.just("operations_per_second") | TEXTS, st.floats(allow_nan=False), max_size=3
+        st.just("operations_per_second") | TEXTS,
+        st.floats(allow_nan=False, allow_infinity=False),
+        max_size=3,
     ),
     format=st.just(1),
 )
 
-NUMBERS = st.integers(0, 5) | st.integers()
+NUMBERS = st.integers(0, 5) | LONG
 """Mostly few different ones, so that records meet."""
 
 BY_TYPE = {
@@ -54,4 +57,14 @@ def any_of(kind: type[Any]) -> st.SearchStrategy[Any]:
 
 
 RECORDS = st.one_of(*(any_of(kind) for kind in TAGS.values()))
-HISTORIES = st.builds(History, HEADERS, st.lists(RECORDS).map(tuple))
+
+
+def known(header: Header, records: list[Any]) -> History:
+    """Return a history whose header knows every client of its records."""
+    named = {one.name for one in header.clients}
+    strange = {getattr(one, "client", None) for one in records} - {None} - named
+    more = (Client(name, Path.VIP, Connection.NEW) for name in sorted(strange))
+    return History(replace(header, clients=(*header.clients, *more)), tuple(records))
+
+
+HISTORIES = st.builds(known, HEADERS, st.lists(RECORDS))

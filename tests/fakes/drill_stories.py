@@ -76,6 +76,7 @@ BAD = Judgement(
             Verdict.FAIL,
             "etcd: what is there at the end is not what was acknowledged",
             ("etcd cp-2 has nothing for a-004; lost: write of a-004 by etcd-cp-1 at 6.001 s",),
+            1,
         ),
         Finding("linearizability", Verdict.INCONCLUSIVE, "not decided in 20 s"),
     )

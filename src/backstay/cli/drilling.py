@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
@@ -16,14 +16,11 @@ from backstay.cli.console import Console
 from backstay.errors import RefusedError, UsageError
 
 if TYPE_CHECKING:
-    from backstay.drill.history import Mark
     from backstay.drill.machines import Machines
     from backstay.drill.report.document import Drilled
     from backstay.drill.report.markup import Template
     from backstay.drill.wish import Wish
     from backstay.spec.model import ClusterSpec
-
-NANOSECONDS = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,38 +80,6 @@ def agree(console: Console, spec: ClusterSpec, machines: Machines | None, confir
         )
 
 
-def teller(console: Console) -> Callable[[Mark], None]:
-    """Return who says what happens in a drill, as it happens."""
-
-    def tell(mark: Mark) -> None:
-        if (words := _words(mark)) is not None:
-            console.talk(f"{mark.at / NANOSECONDS:7.2f} s  {words}")
-
-    return tell
-
-
-def _words(mark: Mark) -> str | None:
-    from backstay.drill.history import Kind
-
-    match mark.kind:
-        case Kind.PHASE if mark.subject in {"warm-up", "settle", "final"}:
-            return {"warm-up": "warm-up", "settle": "settled", "final": "last reads"}[mark.subject]
-        case Kind.FAULT:
-            return f"{mark.state}: {mark.detail} on {mark.subject}"
-        case Kind.LEADER if mark.state and mark.state == mark.subject:
-            return f"{mark.state} leads etcd"
-        case Kind.VIP if mark.state == "holds":
-            return f"{mark.subject} holds the virtual address"
-        case Kind.LEASE if mark.detail == "acquired":
-            return f"{mark.state} has the lease of {mark.subject}"
-        case Kind.NODE if mark.state != "True":
-            return f"node {mark.subject} is not Ready"
-        case Kind.NOTE:
-            return f"{mark.subject}: {mark.state}"
-        case _:
-            return None
-
-
 def lab_machines(spec: ClusterSpec) -> Machines | None:
     """Return who holds the machines' power if they are a lab's of this computer."""
     from backstay.operations.drill_lab import power_of
@@ -126,26 +91,28 @@ async def run_drill(
     console: Console, spec: ClusterSpec, wish: Wish, machines: Machines | None, parent: Path
 ) -> tuple[Drilled, Results]:
     """Drill once and keep the results."""
+    from backstay.cli.drill_live import following
     from backstay.fleet.world import utc_now
     from backstay.operations.drill import drill, look
     from backstay.operations.session import session
 
     results = results_in(parent, wish.scenario.name, utc_now())
-    tell = teller(console)
     console.talk(f"{wish.scenario.name}: {wish.scenario.explanation}")
     try:
         if wish.scenario.needs_disk:
             await _give_disks(console, spec)
         async with session(spec) as world:
-            found = await drill(
-                spec,
-                wish,
-                await look(spec, world),
-                world=world,
-                machines=machines,
-                path=results.history,
-                tell=tell,
-            )
+            before = await look(spec, world)
+            with following(console) as tell:
+                found = await drill(
+                    spec,
+                    wish,
+                    before,
+                    world=world,
+                    machines=machines,
+                    path=results.history,
+                    tell=tell,
+                )
     except BaseException:
         _forget_empty(results)
         raise

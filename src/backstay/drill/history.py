@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any, TypeVar
+
+from backstay.drill.typed import typed
 
 FORMAT = 1
 
@@ -299,51 +303,62 @@ def read_history(lines: Iterable[str]) -> History:
     """
     numbered = iter(enumerate(lines, start=1))
     number, first = next(numbered, (1, ""))
-    header = _header(_object(first, number), number)
-    return History(header, tuple(_records(numbered)))
+    with _line(number):
+        header = _header(_object(first))
+    names = {client.name for client in header.clients}
+    return History(header, tuple(_records(numbered, names)))
 
 
-def _records(numbered: Iterator[tuple[int, str]]) -> Iterator[Record]:
+@contextmanager
+def _line(number: int) -> Iterator[None]:
+    """Say which line it is that cannot be read."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise BadHistoryError(f"line {number}: {error}") from error
+
+
+def _records(numbered: Iterator[tuple[int, str]], names: AbstractSet[str]) -> Iterator[Record]:
     for number, line in numbered:
         if not line.endswith("\n"):
             return
-        try:
-            yield _record(_object(line, number))
-        except (KeyError, TypeError, ValueError) as error:
-            raise BadHistoryError(f"line {number}: {error}") from error
+        with _line(number):
+            record = _record(_object(line))
+            if (
+                isinstance(record, Operation | WatchEvent | WatchTurn)
+                and record.client not in names
+            ):
+                raise ValueError(f"there is no client {record.client!r}")
+        yield record
 
 
-def _object(line: str, number: int) -> dict[str, Any]:
+def _object(line: str) -> dict[str, Any]:
     try:
         found = json.loads(line)
     except ValueError as error:
-        raise BadHistoryError(f"line {number} is no JSON: {error}") from error
+        raise ValueError(f"it is no JSON: {error}") from error
     if not isinstance(found, dict):
-        raise BadHistoryError(f"line {number} is no object")
+        raise TypeError("it is no object")
     return found
 
 
-def _header(found: dict[str, Any], number: int) -> Header:
+def _header(found: dict[str, Any]) -> Header:
     if found.get("format") != FORMAT:
-        raise BadHistoryError(
-            f"line {number}: format {found.get('format')!r}, this version reads {FORMAT}"
-        )
-    try:
-        clients = tuple(_client(one) for one in found.pop("clients", ()))
-        lists = {"targets", "objectives", "members", "planes"} & found.keys()
-        return Header(**{**found, **{name: tuple(found[name]) for name in lists}}, clients=clients)
-    except (KeyError, TypeError, ValueError) as error:
-        raise BadHistoryError(f"line {number}: {error}") from error
+        raise ValueError(f"format {found.get('format')!r}, this version reads {FORMAT}")
+    lists = {"targets", "objectives", "members", "planes"} & found.keys()
+    tuples = {name: tuple(found[name]) for name in lists}
+    clients = tuple(_client(one) for one in found.pop("clients", ()))
+    return typed(Header, {**found, **tuples, "clients": clients})
 
 
 def _client(found: dict[str, Any]) -> Client:
     ways = {"path": Path(found["path"]), "connection": Connection(found["connection"])}
-    return Client(**{**found, **ways})
+    return typed(Client, {**found, **ways})
 
 
 def _record(found: dict[str, Any]) -> Record:
-    kind = TAGS[found.pop("is")]
+    kind = TAGS[str(found.pop("is", None))]
     for name in _ENUMS.keys() & found.keys():
         found[name] = _ENUMS[name](found[name])
-    record: Record = kind(**found)
+    record: Record = typed(kind, found)
     return record

@@ -26,22 +26,26 @@ from backstay.drill.history import (
 class Recorder:
     """Takes records as they come; nothing is dropped, and nothing is put in order.
 
-    `acknowledged` is when each client last got an answer, `told` hears of every mark.
+    `acknowledged` is when each client last got an answer; `tell` hears of everything, of the
+    header first.
     """
 
     header: Header
     file: TextIO
     zero: int
-    tell: Callable[[Mark], None]
+    tell: Callable[[Header | Record], None]
     records: list[Record] = field(default_factory=list)
     acknowledged: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, path: Path, header: Header, *, tell: Callable[[Mark], None]) -> Recorder:
+    def open(
+        cls, path: Path, header: Header, *, tell: Callable[[Header | Record], None]
+    ) -> Recorder:
         """Begin a history's file, readable by its owner; the drill's clock starts now."""
         file = path.open("x", encoding="utf-8")
         path.chmod(0o600)
         file.write(header_line(header) + "\n")
+        tell(header)
         return cls(header, file, time.monotonic_ns(), tell)
 
     def clock(self) -> int:
@@ -52,13 +56,9 @@ class Recorder:
         """Take one record."""
         self.records.append(record)
         self.file.write(record_line(record) + "\n")
-        match record:
-            case Operation(outcome=Outcome.OK):
-                self.acknowledged[record.client] = record.returned
-            case Mark():
-                self.tell(record)
-            case _:
-                pass
+        if isinstance(record, Operation) and record.outcome is Outcome.OK:
+            self.acknowledged[record.client] = record.returned
+        self.tell(record)
 
     def mark(self, kind: Kind, subject: str, state: str = "", detail: str = "") -> None:
         """Record a mark of this moment."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from backstay.drill.entry import entry
 from backstay.drill.faults.targets import Roles, resolve, site_of
-from backstay.drill.history import History, Mark
+from backstay.drill.history import Header, History, Record
 from backstay.drill.inject import injected
 from backstay.drill.load.plan import load_plan
 from backstay.drill.load.run import ClusterLoad
@@ -52,7 +52,7 @@ async def drill(
     world: World,
     machines: Machines | None,
     path: Path,
-    tell: Callable[[Mark], None],
+    tell: Callable[[Header | Record], None],
 ) -> Drilled:
     """Drill once; the history is in a new file at `path` whatever becomes of the drill."""
     target = wish.target or wish.scenario.target

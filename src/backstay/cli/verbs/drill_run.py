@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from backstay.spec.model import ClusterSpec
 
 ANSWER_IS_NO = 2
+HIGHEST_SEED = 999_999_999
 EXITS = (0, 1, 2, 3, 4, 5, 64, 130)
 
 
@@ -35,7 +36,12 @@ def _shared(command: Callable[..., int]) -> Callable[..., int]:
     """Add what every drill takes."""
     options = (
         click.option("--confirm", metavar="NAME", default="", help="The cluster's name: no lab."),
-        click.option("--seed", type=int, default=0, help="Chooses targets and keys. [default: 0]"),
+        click.option(
+            "--seed",
+            type=click.IntRange(0, HIGHEST_SEED),
+            default=0,
+            help="Chooses targets and keys. [default: 0]",
+        ),
         click.option(
             "--scale", type=float, default=1.0, help="Multiplies the load's rates. [default: 1]"
         ),

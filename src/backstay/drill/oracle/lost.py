@@ -8,6 +8,7 @@ from backstay.drill.history import FinalRead, Operation, Outcome
 from backstay.drill.oracle.stores import Store, first, told
 from backstay.drill.oracle.values import Values
 from backstay.drill.oracle.verdict import Finding, Verdict
+from backstay.drill.typed import LARGEST
 
 CHECK = "lost writes"
 
@@ -17,7 +18,7 @@ def check(store: Store, values: Values) -> Finding:
     newest = _newest(store)
     if evidence := first(_evidence(store, values, newest), most=20):
         what = f"{store.name}: what is there at the end is not what was acknowledged"
-        return Finding(CHECK, Verdict.FAIL, what, evidence)
+        return Finding(CHECK, Verdict.FAIL, what, evidence, max(1, _count(store)))
     if not store.finals:
         what = f"{store.name}: nothing was read at the end"
         return Finding(CHECK, Verdict.INCONCLUSIVE, what)
@@ -28,6 +29,17 @@ def check(store: Store, values: Values) -> Finding:
     count = sum(one.outcome is Outcome.OK for one in store.writes)
     what = f"{store.name}: none of {count} acknowledged writes is lost, by {sources} sources"
     return Finding(CHECK, Verdict.PASS, what)
+
+
+def _count(store: Store) -> int:
+    """Return how many acknowledged writes are newer than what some source has of their key."""
+    least: dict[str, int] = {}
+    for one in store.finals:
+        has = -1 if one.value is None else one.modified
+        if has is not None:
+            least[one.key] = min(has, least.get(one.key, has))
+    acknowledged = (one for one in store.writes if one.outcome is Outcome.OK)
+    return sum((one.modified or 0) > least.get(one.key, LARGEST) for one in acknowledged)
 
 
 def _newest(store: Store) -> Mapping[str, Operation]:

@@ -17,12 +17,16 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check says: in one sentence, with the lines of the history that show it."""
+    """What one check says: in one sentence, with the lines of the history that show it.
+
+    `evidence` is cut short where there is much of it; `count` says how many things it stands for.
+    """
 
     check: str
     verdict: Verdict
     what: str
     evidence: tuple[str, ...] = ()
+    count: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,7 @@ def lost_writes(judgement: Judgement) -> float | None:
     found = [one for one in judgement.findings if one.check == LOST]
     if not found or any(one.verdict is Verdict.INCONCLUSIVE for one in found):
         return None
-    return float(sum(len(one.evidence) for one in found if one.verdict is Verdict.FAIL))
+    return float(sum(one.count for one in found if one.verdict is Verdict.FAIL))
 
 
 def _longest(found: Mapping[str, float]) -> float | None:

@@ -59,7 +59,7 @@ def plot(history: History, look: Look) -> str:
     if not any(groups.values()):
         return ""
     scale = Scale(0, Times.of(history).end, max(look.width - LABEL - 1, 20))
-    lines = [f"{'latency':<{LABEL}}{_legend(look)}"]
+    lines = [f"{'latency':<{LABEL}}{legend(look)}"]
     lines += (
         f"{name:<{LABEL}}{_bars(found, scale, look)}".rstrip()
         for name, found in groups.items()
@@ -68,7 +68,8 @@ def plot(history: History, look: Look) -> str:
     return "\n".join((*lines, *_marks(history, scale, look)))
 
 
-def _legend(look: Look) -> str:
+def legend(look: Look) -> str:
+    """Return what the characters mean."""
     bars = _characters(look)
     words = f"{bars[0]} 1 ms … {bars[-1]} 1 s, log scale"
     crosses = f"{look.marks.times} nothing acknowledged   {SOME} some failed"
@@ -90,12 +91,13 @@ def _bars(found: Sequence[Operation], scale: Scale, look: Look) -> str:
             for place in range(scale.column(one.called), column + 1):
                 crossed[place] = True
     return "".join(
-        _cell(milliseconds, look, is_crossed=cross)
+        cell(milliseconds, look, is_crossed=cross)
         for milliseconds, cross in zip(slowest, crossed, strict=True)
     )
 
 
-def _cell(milliseconds: float | None, look: Look, *, is_crossed: bool) -> str:
+def cell(milliseconds: float | None, look: Look, *, is_crossed: bool) -> str:
+    """Return the character of a column, from its slowest good answer and whether any failed."""
     if is_crossed:
         if milliseconds is None:
             return look.paint(Tone.BAD, look.marks.times)
