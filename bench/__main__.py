@@ -24,6 +24,7 @@ from bench.table import Row, document, table
 PARTS: Mapping[str, str] = {
     "certificates": "bench.deciding:certificates_row",
     "plans": "bench.deciding:plans_row",
+    "checker": "bench.checking:checker_row",
     "help": "bench.start:help_row",
     "cluster": "bench.cluster:cluster_rows",
     "create": "bench.creating:create_row",

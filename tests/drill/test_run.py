@@ -79,6 +79,10 @@ async def well() -> str:
     return ""
 
 
+async def no_look(recorder: Recorder) -> None:
+    del recorder
+
+
 def recorder(tmp_path: Path) -> Recorder:
     return Recorder.open(tmp_path / "history.jsonl", HEADER, tell=[].append)
 
@@ -90,7 +94,15 @@ def phases(records: list[Record]) -> list[str]:
 async def test_a_drill_goes_from_warm_up_to_the_final_reads(tmp_path: Path) -> None:
     """Every phase is marked, the fault is undone, and the file holds what memory does."""
     written, load, fault = recorder(tmp_path), FakeLoad(), FakeFault()
-    await run(written, COURSE, load=load, watchers=(), fault=fault.standing(), trouble=well)
+    await run(
+        written,
+        COURSE,
+        load=load,
+        watchers=(),
+        fault=fault.standing(),
+        trouble=well,
+        last_look=no_look,
+    )
     assert phases(written.records) == ["warm-up", "fault", "healed", "settle", "final", "end"]
     assert fault.log == ["injected", "undone"]
     assert load.read
@@ -110,7 +122,9 @@ async def test_a_cluster_that_stays_ill_is_noted_and_waited_for_only_so_long(
 
     written = recorder(tmp_path)
     nothing = contextlib.nullcontext()
-    await run(written, COURSE, load=FakeLoad(), watchers=(), fault=nothing, trouble=ill)
+    await run(
+        written, COURSE, load=FakeLoad(), watchers=(), fault=nothing, trouble=ill, last_look=no_look
+    )
     notes = [one for one in written.records if isinstance(one, Mark) and one.kind is Kind.NOTE]
     assert [one.state for one in notes] == ["cp-2 is not Ready"]
 
@@ -120,7 +134,9 @@ async def test_clients_that_get_no_answer_are_trouble(tmp_path: Path) -> None:
     written = recorder(tmp_path)
     nothing = contextlib.nullcontext()
     load = FakeLoad(broken=True)
-    await run(written, COURSE, load=load, watchers=(), fault=nothing, trouble=well)
+    await run(
+        written, COURSE, load=load, watchers=(), fault=nothing, trouble=well, last_look=no_look
+    )
     notes = [one for one in written.records if isinstance(one, Mark) and one.kind is Kind.NOTE]
     assert [one.state for one in notes] == ["no answer for 1 s: vip-1"]
 
@@ -143,6 +159,7 @@ async def test_an_interrupted_drill_undoes_its_fault_and_stops_its_load(tmp_path
         watchers=(watch,),
         fault=fault.standing(),
         trouble=well,
+        last_look=no_look,
     )
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(work, timeout=0.3)
@@ -167,5 +184,6 @@ async def test_an_error_of_the_load_ends_the_drill(tmp_path: Path) -> None:
             watchers=(),
             fault=fault.standing(),
             trouble=well,
+            last_look=no_look,
         )
     assert fault.log == []

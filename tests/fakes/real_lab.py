@@ -7,7 +7,8 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,22 @@ class RealLab:
         )
         assert not check or done.returncode == 0, f"kubectl {words}: {done.stdout}\n{done.stderr}"
         return done
+
+    @contextmanager
+    def talking(self, *words: str) -> Iterator[subprocess.Popen[str]]:
+        """Run kubectl without any limit of time until the block ends."""
+        with subprocess.Popen(
+            (str(self.program("kubectl")), *words),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "KUBECONFIG": str(self.kubeconfig)},
+        ) as process:
+            try:
+                yield process
+            finally:
+                process.kill()
 
     @property
     def kubeconfig(self) -> Path:

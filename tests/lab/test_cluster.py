@@ -6,6 +6,7 @@ One lab serves all of this file's tests, in the order in which they stand here.
 from __future__ import annotations
 
 import json
+import os
 import socket
 import ssl
 import subprocess
@@ -17,7 +18,9 @@ from pathlib import Path
 import pytest
 
 from backstay import lab as machines
+from backstay.lab import read
 from backstay.operations.session import state_folder
+from backstay.spec.parse import parse
 from fakes.pod_image import REFERENCE, archive
 from fakes.real_lab import RealLab, changed_things, eventually, run
 
@@ -96,6 +99,25 @@ def test_a_pod_on_each_machine_reaches_services_and_names(lab: RealLab) -> None:
             seconds=20,
             what=f"{pod} reaching the pods of all machines",
         )
+
+
+def test_a_silent_exec_and_a_silent_watch_are_not_cut(lab: RealLab) -> None:
+    """N8: longer than the 35 s after which the balancer of kubeadm's document cuts them.
+
+    BACKSTAY_IDLE_SECONDS=600 makes it the ten minutes of the README.
+    """
+    seconds = float(os.environ.get("BACKSTAY_IDLE_SECONDS", "40"))
+    pod = lab.kubectl("get", "pods", "-l", "app=probe", "-o", "name").stdout.split()[0]
+    only = ("--watch-only", "--field-selector=metadata.name=silent", "-o", "name")
+    with (
+        lab.talking("exec", pod, "--", "sh", "-c", f"sleep {seconds}; echo alive") as talk,
+        lab.talking("get", "configmaps", *only) as watch,
+    ):
+        assert talk.communicate(timeout=seconds + 30) == ("alive\n", "")
+        assert watch.poll() is None
+        lab.kubectl("create", "configmap", "silent")
+        assert watch.stdout is not None
+        assert watch.stdout.readline() == "configmap/silent\n"
 
 
 def _ask_often(lab: RealLab, pod: str) -> set[str]:
@@ -305,6 +327,62 @@ def test_a_connection_outlives_every_holder_of_the_address(lab: RealLab) -> None
         lab.sh(old, "systemctl restart keepalived")
         eventually(lambda old=old: holder(lab) not in {"", old}, seconds=10, what="a new holder")
         assert [ask(one) for one in kept] == [200] * len(kept)
+
+
+COUNT = """
+nft -f - <<END
+table ip count_strangers {{
+    chain first {{
+        type filter hook prerouting priority -400; policy accept;
+        ip saddr {source} meta l4proto 112 counter
+    }}
+}}
+END
+"""
+STRANGER = """
+cat >/run/stranger.conf <<END
+global_defs {{
+    vrrp_version 3
+}}
+vrrp_instance stranger {{
+    state MASTER
+    interface eth0
+    virtual_router_id {router}
+    priority 255
+    advert_int 0.2
+    virtual_ipaddress {{
+        {address}/32 dev eth0
+    }}
+}}
+END
+systemd-run --quiet --collect --unit=stranger keepalived --dont-fork --vrrp \\
+    --use-file=/run/stranger.conf --pid=/run/stranger.pid --vrrp_pid=/run/stranger-vrrp.pid
+"""
+
+
+def test_somebody_else_with_our_router_id_moves_nothing(lab: RealLab) -> None:
+    """N12: another keepalived of the segment, of the highest priority, is not heard by ours."""
+    held, address = holder(lab), str(read(lab.name).vip + 50)
+    router = parse(lab.config.read_bytes(), name="").endpoint.virtual_router_id
+    turns = "journalctl -u keepalived -o cat | grep -c 'Entering'"
+    before = [lab.sh(plane, turns) for plane in PLANES]
+    lab.sh(held, COUNT.format(source=lab.machine_address("w-1")))
+    lab.sh("w-1", STRANGER.format(router=router, address=address))
+    try:
+        eventually(lambda: heard(lab, held) >= 20, seconds=30, what="the stranger's adverts")
+        assert address in lab.sh("w-1", "ip -o address show dev eth0")
+        assert holder(lab) == held
+        assert [lab.sh(plane, turns) for plane in PLANES] == before
+    finally:
+        lab.sh("w-1", "systemctl stop stranger; rm -f /run/stranger.conf")
+        lab.sh(held, "nft delete table ip count_strangers")
+    assert holder(lab) == held
+
+
+def heard(lab: RealLab, machine: str) -> int:
+    """Return how many adverts of the stranger a machine has got, whatever becomes of them."""
+    said = lab.sh(machine, "nft list table ip count_strangers")
+    return int(said.partition("packets ")[2].split()[0])
 
 
 def test_a_connection_that_nobody_knows_is_refused(lab: RealLab) -> None:

@@ -83,6 +83,9 @@ def _facts(found: Drilled, look: Look) -> Iterator[str]:
     for name, value in times.items():
         if value is not None:
             yield f"{name:<44} {seconds(value, dash=look.marks.dash)}"
+    if numbers.sessions:
+        spread = ", ".join(f"{name} {count(number)}" for name, number in numbers.sessions.items())
+        yield f"{'connections of the balancers at the end':<44} {spread}"
     if numbers.errors:
         errors = ", ".join(f"{count(number)} {error}" for error, number in numbers.errors.items())
         yield f"{'failures':<44} {errors}"

@@ -187,6 +187,9 @@ class Kind(StrEnum):
     """`subject`: the node; `state`: True, False or Unknown."""
     READY = "ready"
     """`subject`: the host; `state`: what its balancer thinks of an apiserver; `detail`: which."""
+    SESSIONS = "sessions"
+    """`subject`: a balancer; `state`: how many connections lead from it to an apiserver, which
+    is `detail`; counted before the clients stop."""
     UNIT = "unit"
     """`subject`: the host; `state`: active, failed, …; `detail`: the unit and its main process."""
     NOTE = "note"

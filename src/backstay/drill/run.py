@@ -62,8 +62,12 @@ async def run(
     watchers: Sequence[Watcher],
     fault: AbstractAsyncContextManager[object],
     trouble: Trouble,
+    last_look: Watcher,
 ) -> None:
-    """Drill once; whatever happens, the fault is undone and the load has stopped at the end."""
+    """Drill once; whatever happens, the fault is undone and the load has stopped at the end.
+
+    `last_look` is had while the clients still work, once all has settled.
+    """
     stop = asyncio.Event()
     watching = [asyncio.ensure_future(watch(recorder)) for watch in watchers]
     working = asyncio.ensure_future(
@@ -71,6 +75,7 @@ async def run(
     )
     try:
         await _phases(recorder, course, working, fault)
+        await last_look(recorder)
     finally:
         stop.set()
         try:

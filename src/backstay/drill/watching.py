@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 
-from backstay.drill.faults.targets import Roles
+from backstay.components.addresses import Port
+from backstay.drill.faults.targets import Roles, Site
 from backstay.drill.history import Kind
 from backstay.drill.journals import Ear, follow
 from backstay.drill.load import etcd
@@ -14,7 +16,7 @@ from backstay.drill.load.access import Access
 from backstay.drill.nodes import NodeWatch
 from backstay.drill.recorder import Recorder
 from backstay.drill.run import Watcher
-from backstay.errors import StepFailedError
+from backstay.errors import BackstayError, StepFailedError
 from backstay.fleet.transport import Machine
 from backstay.fleet.world import World
 
@@ -70,6 +72,33 @@ def follow_all(
         _journal(world.machine(host), ear, seconds=seconds) for host, ear in heard.items()
     )
     return (*journals, NodeWatch.on(access).run)
+
+
+def counting_sessions(world: World, site: Site) -> Watcher:
+    """Return who counts each balancer's connections to each apiserver."""
+    names = {site.addresses[plane]: plane for plane in site.planes}
+
+    async def count(host: str, recorder: Recorder) -> None:
+        with suppress(BackstayError):
+            done = await world.machine(host).run(SESSIONS, deadline=ASK_SECONDS)
+            for line in done.stdout.splitlines():
+                address, _, number = line.rpartition(" ")
+                if (plane := names.get(address)) is not None:
+                    recorder.mark(Kind.SESSIONS, host, number, plane)
+
+    async def look(recorder: Recorder) -> None:
+        here = [host for host in site.balancers if host in world.reached]
+        await asyncio.gather(*(count(host, recorder) for host in here))
+
+    return look
+
+
+SESSIONS = f"""\
+ss --no-header --numeric --tcp --processes state established '( dport = :{Port.APISERVER} )' |
+    awk '/"haproxy"/ {{ sub(/:[0-9]*$/, "", $4); gsub(/^\\[(::ffff:)?|\\]$/, "", $4); found[$4]++ }}
+        END {{ for (one in found) print one, found[one] }}'
+"""
+"""Asks the kernel rather than haproxy, whose socket nothing on a machine can speak to."""
 
 
 def _journal(machine: Machine, ear: Ear, *, seconds: float) -> Watcher:

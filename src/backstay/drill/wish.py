@@ -31,10 +31,10 @@ class Wish:
     def attempt_seconds(self) -> float:
         """How long a client waits for an answer.
 
-        Short against any fault, whose length it would hide. What is planned lets nobody hang, so
-        that there a late answer counts as late (p99, gap) and not as a failure.
+        Short against any fault, whose length it would hide. Where nobody has to wait for a machine
+        that is gone, a late answer counts as late (p99, gap) and not as a failure.
         """
-        return 3.0 if self.scenario.is_planned else 0.6
+        return 3.0 if self.scenario.lets_nobody_wait else 0.6
 
     @property
     def course(self) -> Course:

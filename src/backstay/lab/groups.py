@@ -23,11 +23,16 @@ GONE_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Seat:
-    """The groups of one machine in version 1, and in version 2 those of launcher and guest."""
+    """The groups of one machine in version 1, and in version 2 those of launcher and guest.
+
+    `processors` are those of version 1 that share out processors; the machine's programs leave
+    them for the lab's own (boot.py).
+    """
 
     old: tuple[Path, ...]
     launcher: tuple[Path, ...]
     guest: tuple[Path, ...]
+    processors: tuple[Path, ...] = ()
 
 
 def make_seat(lab: str, machine: str) -> Seat:
@@ -42,6 +47,11 @@ def make_seat(lab: str, machine: str) -> Seat:
         old=old,
         launcher=tuple(group / LAUNCHER for group in new),
         guest=tuple(group / GUEST for group in new),
+        processors=tuple(
+            group
+            for tree, group in groups.items()
+            if tree.version is Version.V1 and "cpu" in tree.controllers
+        ),
     )
 
 

@@ -18,7 +18,7 @@ from backstay.drill.oracle.judge import judge
 from backstay.drill.recorder import Recorder
 from backstay.drill.report.document import Drilled, drilled
 from backstay.drill.run import Trouble, run
-from backstay.drill.watching import ears, follow_all, note_roles
+from backstay.drill.watching import counting_sessions, ears, follow_all, note_roles
 from backstay.drill.wish import Wish, header_of
 from backstay.fleet.world import World
 from backstay.operations.drill_health import require_well, roles, trouble
@@ -92,10 +92,11 @@ async def _recorded(
 ) -> History:
     note_roles(before.roles, recorder)
     heard = await ears(world, recorder, load.access)
+    site = site_of(spec)
     fault = injected(
         wish.scenario.fault,
         targets,
-        site=site_of(spec),
+        site=site,
         world=world,
         machines=machines,
         seconds=wish.course.fault + ARMED_BEYOND_SECONDS,
@@ -108,6 +109,7 @@ async def _recorded(
         watchers=follow_all(world, heard, load.access, seconds=wish.course.longest),
         fault=fault,
         trouble=before.trouble,
+        last_look=counting_sessions(world, site),
     )
     return recorder.history()
 

@@ -60,7 +60,9 @@ def test_suites_name_scenarios_that_there_are() -> None:
     assert all(len(set(names)) == len(names) for names in SUITES.values())
     assert sum(SCENARIOS[name].seconds for name in SUITES["quick"]) < 60
     assert all(SCENARIOS[name].is_planned for name in SUITES["planned"])
-    assert all("failed=0" in SCENARIOS[name].objectives for name in SUITES["planned"])
+    # A leader that hands over drops what is on its way to it: etcd-io/etcd#8975.
+    noticed = {n for n in SUITES["planned"] if "failed=0" not in SCENARIOS[n].objectives}
+    assert noticed == {"leader-hand-over"}
 
 
 def test_a_name_that_there_is_not_is_refused_with_those_there_are() -> None:

@@ -163,6 +163,8 @@ unified() {{ [ -e /sys/fs/cgroup/cgroup.controllers ]; }}
 pid=$(main {unit})
 group=/sys/fs/cgroup/cpu/backstay-drill
 home=$(sed -n 's/^[0-9]*:\\(.*,\\)*cpu\\(,.*\\)*:\\(.*\\)/\\3/p' "/proc/$pid/cgroup")
+# What is above the machine's own view, as in a lab, it cannot give back to; its top will do.
+case $home in /..*) home=/ ;; esac
 """
     quota = f"{unit}.service.d/50-CPUQuota.conf"
     return Act(

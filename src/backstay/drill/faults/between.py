@@ -75,7 +75,8 @@ PLANNED = (
     ),
     Scenario(
         "leader-hand-over",
-        "The etcd leader names its heir. A planned change costs a tenth of an election.",
+        "The etcd leader names its heir. A planned change costs a tenth of an election; a write "
+        "that is on its way from another member in that moment may be dropped (etcd#8975).",
         MoveLeader(),
         "etcd-leader",
         5.0,

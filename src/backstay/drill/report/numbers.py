@@ -53,6 +53,7 @@ class Numbers:
     `failed`, `told_to_retry` and `p99`, in milliseconds and of the slowest group, are of clients
     of the endpoint. `write_gap` and `read_gap` are of those that go through the virtual address:
     Services find their own way, and would hide that it was gone. `watch_gaps` are of each group.
+    `sessions` are the balancers' connections to each apiserver, before the clients stopped.
     """
 
     groups: tuple[Group, ...]
@@ -76,6 +77,7 @@ class Numbers:
     nodes: tuple[str, ...] = ()
     not_ready: tuple[str, ...] = ()
     errors: Mapping[str, int] = field(default_factory=dict)
+    sessions: Mapping[str, int] = field(default_factory=dict)
 
     def of(self, group: str) -> Numbers:
         """Return the numbers with those of one group in the place of the endpoint's."""
@@ -128,6 +130,7 @@ def measure(history: History) -> Numbers:
         nodes=tuple(sorted({one.subject for one in marks if one.kind is Kind.NODE})),
         not_ready=_not_ready(marks, times),
         errors=_errors(users),
+        sessions=_sessions(marks),
     )
 
 
@@ -261,6 +264,15 @@ def _lease_overlaps(marks: Sequence[Mark], times: Times) -> Iterator[tuple[str, 
 def _not_ready(marks: Sequence[Mark], times: Times) -> tuple[str, ...]:
     found = (one.subject for one in _since(marks, Kind.NODE, times) if one.state != "True")
     return tuple(sorted(set(found)))
+
+
+def _sessions(marks: Sequence[Mark]) -> Mapping[str, int]:
+    """Return how many connections led from all balancers to each apiserver at the end."""
+    count: dict[str, int] = defaultdict(int)
+    for one in marks:
+        if one.kind is Kind.SESSIONS and one.state.isdecimal():
+            count[one.detail] += int(one.state)
+    return dict(sorted(count.items()))
 
 
 def _errors(found: Iterable[Operation]) -> Mapping[str, int]:

@@ -104,6 +104,11 @@ def _p99(numbers: Numbers) -> float | None:
     return None if numbers.p99 is None else numbers.p99 / MILLISECONDS
 
 
+def _share(numbers: Numbers) -> float | None:
+    whole = sum(numbers.sessions.values())
+    return 100 * max(numbers.sessions.values()) / whole if whole else None
+
+
 def _behind(numbers: Numbers) -> float | None:
     return _seconds(numbers.watch_gaps.get(f"{Path.VIP} watch"))
 
@@ -168,6 +173,10 @@ QUANTITIES: Mapping[str, Quantity] = {
         "until the next holder had the lease",
         lambda numbers, _: _longest(numbers.lease_gaps),
         is_time=True,
+    ),
+    "share": Quantity(
+        "of the balancers' connections at the end, the most that lead to one apiserver, in percent",
+        lambda numbers, _: _share(numbers),
     ),
     "notready": Quantity(
         "nodes that were not Ready at some time",

@@ -200,6 +200,7 @@ GROUP_HEAD = (
 def _numbers(found: Drilled) -> Markup:
     rows = ((one.title, "not seen" if one.value is None else one.words) for one in _figures(found))
     errors = ((name, wording.count(many)) for name, many in found.numbers.errors.items())
+    spread = ((name, wording.count(many)) for name, many in found.numbers.sessions.items())
     return section(
         "Numbers",
         tag(
@@ -207,6 +208,9 @@ def _numbers(found: Drilled) -> Markup:
             table("Times count from the fault", ("Figure", "Value"), rows),
             table("Errors at the endpoint", ("Error", "Requests"), errors)
             if found.numbers.errors
+            else "",
+            table("Balancers' connections at the end", ("Apiserver", "Connections"), spread)
+            if found.numbers.sessions
             else "",
             class_="beside",
         ),
