@@ -131,9 +131,9 @@ unplug() {{
 
 SHARE = """
 # Computers do not wait for one another. Between groups the kernel gives each its part, whatever
-# the priorities of the programs in them, and lets one wait for a third of a second that had more;
-# in one group etcd at -15 goes before anything that only computes. So the guest's first process,
-# once it has its own view of the groups, and what it has begun by then, move up to the lab's.
+# the priorities of the programs in them, and lets one wait for half a second that had more; in one
+# group etcd at -15 goes before anything that only computes. So the guest's first process, once it
+# has its own view of the groups, and what it has begun by then, move up to where backstay was.
 share_processors() {{
     for group in {processors}; do
         tries=300
@@ -154,7 +154,7 @@ move_up() {{
         case $(sed -n 's/^NSpid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) in
         *[0-9][[:space:]][0-9]*)
             [ -z "$2" ] || [ "$name" = "$2" ] || continue
-            echo "$pid" >"${{1%/*}}/cgroup.procs" 2>/dev/null && moved=0
+            echo "$pid" >"${{1%/*/*}}/cgroup.procs" 2>/dev/null && moved=0
             ;;
         esac
     done

@@ -26,7 +26,7 @@ class Seat:
     """The groups of one machine in version 1, and in version 2 those of launcher and guest.
 
     `processors` are those of version 1 that share out processors; the machine's programs leave
-    them for the lab's own (boot.py).
+    them for the one we are in (boot.py).
     """
 
     old: tuple[Path, ...]

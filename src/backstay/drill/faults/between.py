@@ -30,6 +30,7 @@ from backstay.drill.faults.scenario import (
     CALM,
     ELECTED,
     HANDED,
+    QUIET,
     RELEASED,
     SERVED,
     UNNOTICED,
@@ -274,11 +275,12 @@ REST = (
     ),
     Scenario(
         "idle",
-        "Nothing is done for ten minutes. A watch and an exec that say nothing are not cut.",
+        "Nothing is done for ten minutes, while clients work. No watch is cut, nobody is elected, "
+        "the address stays where it is.",
         Nothing(),
         "any-plane",
         600.0,
-        UNNOTICED,
+        QUIET,
         ("N8",),
     ),
 )

@@ -24,6 +24,7 @@ HANDED = (*CALM, "gap<0.22s")
 """A tenth of that: nobody waits for a time-out when the leader itself names its heir. But what is
 on its way to the old leader from a follower in that moment is dropped without a word, and waits for
 etcd's time-out of a request (etcd-io/etcd#8975): one or two of 120 writes per second."""
+QUIET = (*UNNOTICED, "elections=0", "moves=0")
 KILLED = (*CALM, "failed<=2")
 MOVED = (*CALM, "vip-move<0.8s")
 """1.15 times three adverts and the skew of the second priority."""
