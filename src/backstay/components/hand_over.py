@@ -8,6 +8,7 @@ connections, and answers go straight back (docs/decisions/hand-over.md).
 from __future__ import annotations
 
 from backstay.components.addresses import V6
+from backstay.components.endpoint_ring import KEPT_SECONDS, Ring, passing_on
 from backstay.components.place import LIBRARY, SETTINGS, Place
 from backstay.resources.content import Text
 from backstay.resources.files import File
@@ -18,17 +19,8 @@ from backstay.spec.model import Host, IPAddress
 RULES = f"{SETTINGS}/hand-over.nft"
 SCRIPT = f"{LIBRARY}/keep-endpoint"
 KEEP, FORGET = (f"/bin/sh {SCRIPT} {word}" for word in ("keep", "forget"))
-VRRP = 112
-"""The protocol's number; its name is not known on every machine."""
-
-_KEPT_SECONDS = 4 * 3600
-"""As long as a balancer lets an idle connection be."""
-
 _METRIC = 1000
 """Behind the kernel's own routes to its addresses, which have 0."""
-
-_ONCE, _TWICE = 43, 47
-"""How often a packet was sent on; code points that RFC 2474 leaves to everybody's own use."""
 
 _UNANNOUNCED = {"net.ipv4.conf.all.arp_announce": "2", "net.ipv4.conf.all.arp_ignore": "1"}
 """An address that is kept is neither told of nor asked for, as on the real servers of LVS."""
@@ -37,7 +29,7 @@ _UNANNOUNCED = {"net.ipv4.conf.all.arp_announce": "2", "net.ipv4.conf.all.arp_ig
 def is_handed_over(place: Place) -> bool:
     """Tell whether the machine is one of several that pass an IPv4 address around."""
     vip = place.spec.endpoint.vip
-    return vip is not None and vip.version != V6 and place.is_balancer and bool(_kin(place))
+    return vip is not None and vip.version != V6 and place.is_balancer and _ring(place).others != []
 
 
 def hand_over(place: Place) -> tuple[Resource, ...]:
@@ -57,9 +49,16 @@ def programs(place: Place) -> tuple[File, ...]:
     vip = place.spec.endpoint.vip
     if vip is None or not is_handed_over(place):
         return ()
+    rules = passing_on(
+        _ring(place),
+        vip=vip,
+        port=place.spec.endpoint.port,
+        router=place.spec.endpoint.virtual_router_id,
+        device=interface_of(place),
+    )
     return (
         File(SCRIPT, Text(_script(place, vip)), mode="755"),
-        File(RULES, Text(_rules(place, vip)), mode="600"),
+        File(RULES, Text(rules), mode="600"),
     )
 
 
@@ -73,9 +72,11 @@ def peers(place: Place) -> tuple[Host, ...]:
     return tuple(host for host in place.ground.balancers if host.name != place.host.name)
 
 
-def _kin(place: Place) -> list[str]:
-    """Return the IPv4 addresses of the other balancers."""
-    return [str(host.internal) for host in peers(place) if host.internal.version != V6]
+def _ring(place: Place) -> Ring:
+    """Return the balancers that can pass on IPv4 packets, in the order of the description."""
+    found = [host for host in place.ground.balancers if host.internal.version != V6]
+    here = next((at for at, host in enumerate(found) if host.name == place.host.name), len(found))
+    return Ring(tuple(str(host.internal) for host in found), here)
 
 
 def _script(place: Place, vip: IPAddress) -> str:
@@ -95,55 +96,11 @@ keep)
     # shellcheck disable=SC2086
     ip route replace $route || exit 1
     systemctl --quiet stop $timer.timer 2>/dev/null
-    exec systemd-run --quiet --unit=$timer --collect --on-active={_KEPT_SECONDS} "$0" forget
+    exec systemd-run --quiet --unit=$timer --collect --on-active={KEPT_SECONDS} "$0" forget
     ;;
 forget)
     # shellcheck disable=SC2086
     ip route del $route 2>/dev/null || :
     ;;
 esac
-"""
-
-
-def _rules(place: Place, vip: IPAddress) -> str:
-    """Return rules that learn who left (RFC 5798: priority 0) and send on what is unknown here.
-
-    An update would keep whom the map has already; a flush keeps the map, so that a reload forgets
-    nobody. A copy passes no connection tracking, which would see one direction only and call it
-    invalid. It is marked: from the one who left last it goes on to the one before, and no further.
-    A machine that neither holds nor keeps the address refuses, so that a client knows at once.
-    """
-    device, endpoint = interface_of(place), place.spec.endpoint
-    kept = f"ip daddr {vip} tcp dport {endpoint.port} tcp flags & syn == 0"
-    return f"""\
-table ip backstay_endpoint {{
-    map former {{
-        type ipv4_addr : ipv4_addr
-        flags dynamic, timeout
-        timeout {_KEPT_SECONDS}s
-        size 16
-    }}
-}}
-flush table ip backstay_endpoint
-table ip backstay_endpoint {{
-    chain learn {{
-        type filter hook input priority filter - 11; policy accept;
-        ip saddr {{ {", ".join(_kin(place))} }} ip ttl 255 meta l4proto {VRRP} \\
-            @th,8,8 {endpoint.virtual_router_id} @th,16,8 0 \\
-            delete @former {{ {vip} : ip saddr }} add @former {{ {vip} : ip saddr }}
-    }}
-    chain pass_on {{
-        type filter hook prerouting priority raw; policy accept;
-        {kept} ip ttl > 1 socket wildcard 1 jump once_more
-    }}
-    chain once_more {{
-        ip dscp {_TWICE} return
-        ip dscp {_ONCE} ip dscp set {_TWICE} dup to ip daddr map @former drop
-        ip dscp != {_TWICE} ip dscp set {_ONCE} dup to ip daddr map @former drop
-    }}
-    chain refuse {{
-        type filter hook forward priority filter - 11; policy accept;
-        iifname "{device}" oifname "{device}" {kept} reject with tcp reset
-    }}
-}}
 """

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from backstay.components import hand_over
 from backstay.components.addresses import V6, https
+from backstay.components.endpoint_ring import VRRP
 from backstay.components.place import LIBRARY, SETTINGS, Place
 from backstay.components.units import FOREVER, SEALED, Kind, Unit, install
 from backstay.pki.kept import KeptName
@@ -176,11 +177,11 @@ def _rules(place: Place) -> str:
     """Return rules that let VRRP in from the other balancers only; its own words prove nothing."""
     addresses = [host.internal for host in hand_over.peers(place)]
     lines = [
-        f"        {family} saddr {{ {', '.join(found)} }} meta l4proto {hand_over.VRRP} accept"
+        f"        {family} saddr {{ {', '.join(found)} }} meta l4proto {VRRP} accept"
         for family, version in (("ip", 4), ("ip6", V6))
         if (found := [str(address) for address in addresses if address.version == version])
     ]
-    body = "\n".join((*lines, f"        meta l4proto {hand_over.VRRP} drop"))
+    body = "\n".join((*lines, f"        meta l4proto {VRRP} drop"))
     return f"""\
 table inet backstay_vrrp
 delete table inet backstay_vrrp
