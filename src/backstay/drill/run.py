@@ -12,8 +12,6 @@ from backstay.drill.history import Kind, Record
 from backstay.drill.recorder import Recorder
 
 POLL_SECONDS = 0.1
-CALM_SECONDS = 1.0
-"""Every client answered within this: nobody is still waiting for a dead connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +20,12 @@ class Course:
 
     `fault` is how long the fault stands, or how long is watched after one that heals itself;
     `settle` bounds the wait until everything answers again, `after` is watched beyond that.
+    `calm` is within what every client is to be answered: nobody waits for a dead connection then.
     """
 
     fault: float
     warm_up: float = 4.0
+    calm: float = 1.0
     settle: float = 60.0
     after: float = 2.0
 
@@ -100,7 +100,7 @@ async def _phases(
     async with fault:
         await _hold(working, course.fault)
     recorder.mark(Kind.PHASE, "healed")
-    await _answered(recorder, working, seconds=course.settle)
+    await _answered(recorder, working, course)
     recorder.mark(Kind.PHASE, "settle")
     await _hold(working, course.after)
 
@@ -112,15 +112,15 @@ async def _hold(working: asyncio.Future[None], seconds: float) -> None:
         await working
 
 
-async def _answered(recorder: Recorder, working: asyncio.Future[None], *, seconds: float) -> None:
+async def _answered(recorder: Recorder, working: asyncio.Future[None], course: Course) -> None:
     """Wait until all clients are answered; who is not at the end of the wait is noted."""
     silent: tuple[str, ...] = ()
     with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while silent := recorder.silent(seconds=CALM_SECONDS):
+        async with asyncio.timeout(course.settle):
+            while silent := recorder.silent(seconds=course.calm):
                 await _hold(working, POLL_SECONDS)
     if silent:
-        said = f"no answer for {CALM_SECONDS:g} s: {', '.join(silent)}"
+        said = f"no answer for {course.calm:g} s: {', '.join(silent)}"
         recorder.mark(Kind.NOTE, "not settled", said)
 
 
