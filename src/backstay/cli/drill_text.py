@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from backstay.cli.tables import table
 from backstay.drill.oracle.verdict import Verdict
-from backstay.drill.report.objectives import QUANTITIES, Answer, lost_writes
+from backstay.drill.report.objectives import QUANTITIES, Answer
 from backstay.drill.report.plot import plot
 from backstay.drill.report.wording import count, milliseconds, seconds
 from backstay.planning.look import Look, Tone, shortened
@@ -15,7 +15,7 @@ from backstay.planning.look import Look, Tone, shortened
 if TYPE_CHECKING:
     from backstay.drill.faults.scenario import Scenario
     from backstay.drill.oracle.verdict import Finding
-    from backstay.drill.report.document import Drilled
+    from backstay.drill.report.document import Drilled, Undrilled
     from backstay.drill.report.numbers import Group
     from backstay.drill.report.objectives import Result
 
@@ -28,10 +28,6 @@ GROUP_HEAD = (
     *("CLIENTS", "DOES", "ASKED", "FAILED", "UNKNOWN", "RETRIED", "LATE"),
     *("P50", "P99", "LONGEST", "GAP"),
 )
-SUITE_HEAD = (
-    *("DRILL", "VERDICT", "WRITE GAP", "FAILED", "RETRIED", "LOST"),
-    *("RE-ELECT", "VIP", "LEASE", "NOT READY", "OPERATIONS"),
-)
 LIST_HEAD = ("NAME", "TARGET", "LASTS", "MUST HOLD", "SHOWS")
 
 
@@ -42,17 +38,17 @@ def drill_text(found: Drilled, look: Look) -> str:
         plot(found.history, look),
         table(GROUP_HEAD, rows, look=look),
         "\n".join(_facts(found, look)),
-        "\n".join(_results(found.results, look)),
+        "\n".join(result_lines(found.results, look)),
         "\n".join(_findings(found.judgement.findings, look)),
         verdict_line(found, look),
     )
     return "\n\n".join(part for part in parts if part)
 
 
-def verdict_line(found: Drilled, look: Look) -> str:
+def verdict_line(found: Drilled | Undrilled, look: Look) -> str:
     """Return the verdict in a word, and the drill in a sentence."""
     word = look.paint(TONES[found.verdict], found.verdict.value.upper())
-    return f"{word}  {found.header.scenario}: {found.sentence}"
+    return f"{word}  {found.scenario}: {found.sentence}"
 
 
 def _group(one: Group, look: Look) -> tuple[str, ...]:
@@ -93,7 +89,8 @@ def _facts(found: Drilled, look: Look) -> Iterator[str]:
         yield f"{'not Ready':<44} {', '.join(numbers.not_ready)}"
 
 
-def _results(results: Iterable[Result], look: Look) -> Iterator[str]:
+def result_lines(results: Iterable[Result], look: Look) -> Iterator[str]:
+    """Yield each objective with its answer, what was seen, and what it means."""
     marks = {
         Answer.MET: look.paint(Tone.GOOD, look.marks.tick),
         Answer.MISSED: look.paint(Tone.BAD, look.marks.cross),
@@ -115,33 +112,6 @@ def _findings(findings: Iterable[Finding], look: Look) -> Iterator[str]:
             yield from (
                 f"    {shortened(line, look.width - 4, look.marks)}" for line in one.evidence
             )
-
-
-def suite_text(drills: Sequence[Drilled], look: Look) -> str:
-    """Return one row for each drill, and what all of them did together."""
-    rows = [suite_row(one, look) for one in drills]
-    operations = sum(one.numbers.operations for one in drills)
-    failed = sum(one.verdict is not Verdict.PASS for one in drills)
-    last = f"{len(drills)} drills, {count(operations)} operations, {failed} not passed"
-    return f"{table(SUITE_HEAD, rows, look=look)}\n\n{last}"
-
-
-def suite_row(found: Drilled, look: Look) -> tuple[str, ...]:
-    """Return the numbers of a drill that tell most."""
-    numbers, dash = found.numbers, look.marks.dash
-    lease = max(numbers.lease_gaps.values(), default=None)
-    not_ready = len(numbers.not_ready) if numbers.nodes else None
-    return (
-        found.header.scenario,
-        found.verdict.value,
-        seconds(None if numbers.write_gap is None else numbers.write_gap.seconds, dash=dash),
-        count(numbers.failed),
-        count(numbers.told_to_retry),
-        count(lost_writes(found.judgement), dash=dash),
-        *(seconds(one, dash=dash) for one in (numbers.reelected, numbers.vip_moved, lease)),
-        count(not_ready, dash=dash),
-        count(numbers.operations),
-    )
 
 
 def list_text(scenarios: Iterable[Scenario], look: Look) -> str:

@@ -94,6 +94,7 @@ async def run_drill(
     from backstay.cli.drill_live import following
     from backstay.fleet.world import utc_now
     from backstay.operations.drill import drill, look
+    from backstay.operations.drill_gather import gathered
     from backstay.operations.session import session
 
     results = results_in(parent, wish.scenario.name, utc_now())
@@ -102,7 +103,7 @@ async def run_drill(
         if wish.scenario.needs_disk:
             await _give_disks(console, spec)
         async with session(spec) as world:
-            before = await look(spec, world)
+            before = await gathered(spec, wish.whom, await look(spec, world), world, console.talk)
             with following(console) as tell:
                 found = await drill(
                     spec,
@@ -173,11 +174,12 @@ def default_parent(spec: ClusterSpec) -> Path:
     return state_folder(spec.name) / "drills"
 
 
-def parsed_objectives(texts: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the objectives one by one, as a drill keeps them; raises UsageError."""
+def checked_objectives(texts: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the objectives as they were typed; raises UsageError if one is none."""
     from backstay.drill.report.objectives import parse_objectives
+    from backstay.drill.report.terms import TERMS
 
-    found = tuple(str(one) for text in texts for one in parse_objectives(text))
+    found = parse_objectives(",".join(texts), dict.fromkeys(TERMS, 1.0))
     if texts and not found:
         raise UsageError("--objective is empty", next_move="for example: --objective 'gap<2s'")
-    return found
+    return texts

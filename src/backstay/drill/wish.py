@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backstay import __version__
@@ -10,6 +10,8 @@ from backstay.drill.faults.scenario import Scenario
 from backstay.drill.history import Header
 from backstay.drill.load.plan import LoadPlan
 from backstay.drill.oracle.judge import RATE
+from backstay.drill.report.objectives import parse_objectives
+from backstay.drill.report.terms import terms_of
 from backstay.drill.run import Course
 from backstay.fleet.world import utc_now
 from backstay.spec.model import ClusterSpec
@@ -26,6 +28,11 @@ class Wish:
     seconds: float | None = None
     objectives: tuple[str, ...] = ()
     scale: float = 1.0
+
+    @property
+    def whom(self) -> str:
+        """The target, in words."""
+        return self.target or self.scenario.target
 
     @property
     def attempt_seconds(self) -> float:
@@ -60,13 +67,18 @@ def header_of(
         clients=plan.clients,
         targets=targets,
         explanation=scenario.explanation,
-        objectives=wish.objectives or scenario.objectives,
+        objectives=_fixed(wish.objectives or scenario.objectives, spec),
         members=tuple(host.name for host in spec.etcd_members),
         planes=tuple(host.name for host in spec.control_planes),
         versions={**versions, "backstay": __version__},
         settings=settings_of(spec),
         load={RATE: plan.rate, "timeout_seconds": plan.seconds, "registers": len(plan.keys)},
     )
+
+
+def _fixed(objectives: Sequence[str], spec: ClusterSpec) -> tuple[str, ...]:
+    """Return the objectives in seconds: a history means the same wherever it is judged."""
+    return tuple(str(one) for one in parse_objectives(",".join(objectives), terms_of(spec)))
 
 
 def settings_of(spec: ClusterSpec) -> dict[str, str]:

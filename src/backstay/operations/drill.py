@@ -55,8 +55,7 @@ async def drill(
     tell: Callable[[Header | Record], None],
 ) -> Drilled:
     """Drill once; the history is in a new file at `path` whatever becomes of the drill."""
-    target = wish.target or wish.scenario.target
-    targets = resolve(target, before.roles, seed=wish.seed)
+    targets = resolve(wish.whom, before.roles, seed=wish.seed)
     async with entry(spec, world) as access:
         plan = load_plan(
             run=f"{int(time.time()):x}",

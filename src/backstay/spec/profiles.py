@@ -68,3 +68,8 @@ TIMERS: Mapping[Profile, Timers] = MappingProxyType(
     }
 )
 """The values of each profile; nowhere else do they stand."""
+
+PROMISED_MILLISECONDS: Mapping[Profile, int] = MappingProxyType(
+    {Profile.DEFAULT: 2000, Profile.FAST: 800}
+)
+"""How long writes through the endpoint stop at most when any one machine is lost."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay.drill.faults.targets import ROLES as NAMES
-from backstay.drill.faults.targets import Roles, resolve, site_of
+from backstay.drill.faults.targets import Roles, Scattered, resolve, scattered, site_of
 from backstay.errors import PreflightError, UsageError
 from backstay.spec.parse import parse
 
@@ -102,3 +102,32 @@ def test_words_that_are_no_target_are_refused_with_those_that_are(target: str) -
         resolve(target, ROLES, seed=0)
     assert "etcd-leader" in error.value.next_move
     assert "host:w-1" in error.value.next_move
+
+
+ALL_IN_ONE = "vip-holder+etcd-leader+controller-manager-holder+scheduler-holder"
+
+
+def test_roles_are_gathered_where_the_virtual_address_is() -> None:
+    """One after the other, until the target is somebody; then nothing is left to move."""
+    roles, moves = replace(ROLES, etcd_leader="cp-1"), []
+    while one := scattered(ALL_IN_ONE, roles):
+        moves.append(one)
+        if one.role == "etcd-leader":
+            roles = replace(roles, etcd_leader=one.wanted)
+        else:
+            lease = f"kube-{one.role.removesuffix('-holder')}"
+            roles = replace(roles, leases={**roles.leases, lease: one.wanted})
+    assert moves == [
+        Scattered("etcd-leader", "cp-1", "cp-2"),
+        Scattered("controller-manager-holder", "cp-1", "cp-2"),
+        Scattered("scheduler-holder", "cp-3", "cp-2"),
+    ]
+    assert resolve(ALL_IN_ONE, roles, seed=0) == ("cp-2",)
+
+
+@pytest.mark.parametrize(
+    "target", ["vip-holder", "etcd-leader,vip-holder", "vip-holder+worker", "any-plane+etcd-leader"]
+)
+def test_what_cannot_or_need_not_be_gathered_is_left_alone(target: str) -> None:
+    """Nobody becomes a worker by being asked to."""
+    assert scattered(target, replace(ROLES, etcd_leader="cp-1")) is None

@@ -10,24 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from backstay.cli.commands import verb
-from backstay.cli.console import Console, Report
-from backstay.cli.drilling import (
-    Results,
-    agree,
-    default_parent,
-    lab_machines,
-    parsed_objectives,
-    run_drill,
-)
+from backstay.cli.drilling import checked_objectives, lab_machines
 from backstay.cli.options import Duration
 from backstay.cli.session import console_of, finished, read_spec
 
 if TYPE_CHECKING:
-    from backstay.drill.report.document import Drilled
-    from backstay.drill.wish import Wish
     from backstay.spec.model import ClusterSpec
 
-ANSWER_IS_NO = 2
 HIGHEST_SEED = 999_999_999
 EXITS = (0, 1, 2, 3, 4, 5, 64, 130)
 
@@ -94,18 +83,20 @@ def run(
     junit: Path | None,
 ) -> int:
     """Drill one scenario: load, fault, healing, last reads, verdict."""
+    from backstay.cli.drills import run_all
     from backstay.drill.faults.catalogue import scenario
     from backstay.drill.wish import Wish
 
     console = console_of(ctx)
     chosen = scenario(name)
-    objectives = parsed_objectives(objective)
+    objectives = checked_objectives(objective)
     words = ["backstay", "drill", "run", name, "--seed", str(seed)]
     words += ["--target", target] if target else []
     wish = Wish(chosen, shlex.join(words), seed, target, duration, objectives, scale)
     spec = read_spec(console.settings)
-    drills = _drill(console, spec, [wish] * repeat, confirm, output_dir)
-    return _ended(console, drills, junit)
+    return run_all(
+        console, spec, [wish] * repeat, confirm=confirm, parent=output_dir, junit_file=junit
+    )
 
 
 @verb(
@@ -136,6 +127,7 @@ def suite(
 
     What needs whole machines, or a disk of etcd's own, is left out where there is none.
     """
+    from backstay.cli.drills import run_all
     from backstay.drill.wish import Wish
     from backstay.operations.drill_suite import chosen
 
@@ -146,47 +138,7 @@ def suite(
         Wish(one, f"backstay drill run {one.name} --seed {seed}", seed, scale=scale)
         for one in scenarios
     ]
-    drills = _drill(console, spec, wishes, confirm, output_dir)
-    return _ended(console, drills, junit)
-
-
-def _drill(
-    console: Console,
-    spec: ClusterSpec,
-    wishes: list[Wish],
-    confirm: str,
-    output_dir: Path | None,
-) -> list[tuple[Drilled, Results]]:
-    from backstay.cli.drill_text import verdict_line
-
-    machines = lab_machines(spec)
-    agree(console, spec, machines, confirm)
-    parent = output_dir or default_parent(spec)
-    drills = []
-    for wish in wishes:
-        work = run_drill(console, spec, wish, machines, parent)
-        drills.append(finished(work, console.settings))
-        console.talk(verdict_line(drills[-1][0], console.look(console.err)))
-    return drills
-
-
-def _ended(console: Console, drills: list[tuple[Drilled, Results]], junit: Path | None) -> int:
-    from backstay.cli.drill_text import drill_text, suite_text
-    from backstay.drill.oracle.verdict import Verdict
-    from backstay.drill.report.document import document
-    from backstay.drill.report.junit import junit as as_junit
-
-    found = [one for one, _ in drills]
-    if junit is not None:
-        junit.write_text(as_junit(found), encoding="utf-8")
-    text = drill_text if len(found) == 1 else suite_text
-    subject = found[0] if len(found) == 1 else found
-    whole = document(found[0]) if len(found) == 1 else {"items": [document(one) for one in found]}
-    names = (one.header.scenario for one in found)
-    console.show(Report(whole, lambda look: text(subject, look), names))  # type: ignore[arg-type]
-    for _, results in drills:
-        console.talk(f"report {results.page}   history {results.history}")
-    return 0 if all(one.verdict is Verdict.PASS for one in found) else ANSWER_IS_NO
+    return run_all(console, spec, wishes, confirm=confirm, parent=output_dir, junit_file=junit)
 
 
 @verb(

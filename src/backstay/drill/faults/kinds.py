@@ -157,7 +157,9 @@ class Restart:
 
 @dataclass(frozen=True, slots=True)
 class MoveLeader:
-    """The etcd leader hands over to the next member."""
+    """The etcd leader hands over to a member, or to the next one."""
+
+    heir: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from backstay.drill.faults.scenario import (
     ELECTED,
     FOLLOWED,
     KILLED,
+    LEASED,
     MOVED,
     RELEASED,
     SERVED,
@@ -90,8 +91,14 @@ _UNITS: tuple[tuple[Unit, str, str, tuple[str, ...], Mapping[Harm, tuple[str, ..
 )
 """Unit, target, what follows, what must hold, and the rows that are shown."""
 
-_SECONDS: Mapping[Unit, float] = {Unit.CONTROLLER_MANAGER: 25.0, Unit.SCHEDULER: 25.0}
-"""Longer than a lease and a retry; all others show what they do within ten seconds."""
+_LEASE_SECONDS = 25.0
+"""Longer than a lease and a retry."""
+
+_SECONDS: Mapping[Unit, float] = {
+    Unit.CONTROLLER_MANAGER: _LEASE_SECONDS,
+    Unit.SCHEDULER: _LEASE_SECONDS,
+}
+"""All others show what they do within ten seconds."""
 
 _BETTER: Mapping[tuple[Unit, Harm], tuple[str, ...]] = {
     (Unit.APISERVER, Harm.STOP): UNNOTICED,
@@ -129,7 +136,7 @@ _POWERS: Mapping[Power, str] = {
 _WHOLE: Mapping[str, str] = {
     "vip-holder": "vip-holder",
     "etcd-leader": "etcd-leader",
-    "all-in-one": "vip-holder+etcd-leader",
+    "all-in-one": "vip-holder+etcd-leader+controller-manager-holder+scheduler-holder",
     "worker": "worker",
 }
 
@@ -144,8 +151,8 @@ def machines() -> Iterator[Scenario]:
                 "The rest of the cluster serves on, whatever it was.",
                 BreakMachine(power),
                 target,
-                10.0,
-                SERVED,
+                _LEASE_SECONDS if "+" in target else 10.0,
+                (*SERVED, LEASED) if "+" in target else SERVED,
             )
 
 

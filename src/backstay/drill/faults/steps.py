@@ -58,8 +58,10 @@ def _lines(fault: Planned, host: str, site: Site) -> tuple[str, str]:
     match fault:
         case Restart(unit):
             return f"restart {unit}", f"is_running {unit} && {_serves(unit, host, site)}"
-        case MoveLeader():
-            return _move_leader(host, site), f"{ETCDCTL} get backstay-health >/dev/null"
+        case MoveLeader(heir):
+            return _move_leader(
+                heir or _next(host, site.members)
+            ), f"{ETCDCTL} get backstay-health >/dev/null"
         case MoveVip():
             gone = f"! ip -o address show | grep -qF ' {site.vip}/'"
             return f"restart {Unit.VRRP}", f"is_running {Unit.VRRP} && {gone}"
@@ -70,10 +72,12 @@ def _lines(fault: Planned, host: str, site: Site) -> tuple[str, str]:
             assert_never(fault)
 
 
-def _move_leader(host: str, site: Site) -> str:
-    """Return the hand-over to the next member by name, the first after the last."""
-    members = site.members
-    heir = members[(members.index(host) + 1) % len(members)]
+def _next(host: str, members: Sequence[str]) -> str:
+    """Return the next member by name, the first after the last."""
+    return members[(members.index(host) + 1) % len(members)]
+
+
+def _move_leader(heir: str) -> str:
     find = f"{ETCDCTL} member list | sed -n 's/^\\([0-9a-f]*\\), started, {heir},.*/\\1/p'"
     return f'{ETCDCTL} move-leader "$({find})" >/dev/null'
 

@@ -15,6 +15,13 @@ from backstay.spec.model import ClusterSpec
 
 CONTROLLER_MANAGER = "kube-controller-manager"
 SCHEDULER = "kube-scheduler"
+VIP_HOLDER = "vip-holder"
+ETCD_LEADER = "etcd-leader"
+CONTROLLER_MANAGER_HOLDER = "controller-manager-holder"
+SCHEDULER_HOLDER = "scheduler-holder"
+MOVABLE = frozenset({ETCD_LEADER, CONTROLLER_MANAGER_HOLDER, SCHEDULER_HOLDER})
+"""Roles that can be given to another machine in an orderly way."""
+
 HOST = "host:"
 ALL = "all-"
 
@@ -80,12 +87,12 @@ def _without(hosts: tuple[str, ...], one: str | None) -> tuple[str, ...]:
 
 
 ROLES: Mapping[str, Callable[[Roles], tuple[str, ...]]] = {
-    "etcd-leader": lambda roles: _one(roles.etcd_leader),
+    ETCD_LEADER: lambda roles: _one(roles.etcd_leader),
     "etcd-follower": lambda roles: _without(roles.site.members, roles.etcd_leader),
-    "vip-holder": lambda roles: _one(roles.vip_holder),
+    VIP_HOLDER: lambda roles: _one(roles.vip_holder),
     "vip-backup": lambda roles: _without(roles.site.balancers, roles.vip_holder),
-    "controller-manager-holder": lambda roles: _one(roles.leases.get(CONTROLLER_MANAGER)),
-    "scheduler-holder": lambda roles: _one(roles.leases.get(SCHEDULER)),
+    CONTROLLER_MANAGER_HOLDER: lambda roles: _one(roles.leases.get(CONTROLLER_MANAGER)),
+    SCHEDULER_HOLDER: lambda roles: _one(roles.leases.get(SCHEDULER)),
     "any-plane": lambda roles: roles.site.planes,
     "worker": lambda roles: roles.site.workers,
     "all-members": _leader_first,
@@ -105,6 +112,32 @@ def resolve(target: str, roles: Roles, *, seed: int) -> tuple[str, ...]:
     """
     found = (host for part in target.split(",") for host in _part(part.strip(), roles, seed))
     return tuple(dict.fromkeys(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Scattered:
+    """A role that is to be another machine's, for a target that has several roles at once."""
+
+    role: str
+    holder: str
+    wanted: str
+
+
+def scattered(target: str, roles: Roles) -> Scattered | None:
+    """Return the next role to move for all parts of a target to be somebody; None if they are.
+
+    Roles move to the holder of the virtual address, which is the hardest to move to a certain
+    machine: its priority decides.
+    """
+    for part in target.split(","):
+        words = part.strip().split("+")
+        anchor = VIP_HOLDER if VIP_HOLDER in words else words[0]
+        wanted = _having(anchor, roles)
+        for word in words if MOVABLE.issuperset({*words} - {anchor}) else ():
+            holder = _having(word, roles)
+            if wanted and holder and holder[0] not in wanted:
+                return Scattered(word, holder[0], wanted[0])
+    return None
 
 
 def _part(part: str, roles: Roles, seed: int) -> tuple[str, ...]:
@@ -135,5 +168,5 @@ def _having(word: str, roles: Roles) -> tuple[str, ...]:
 
 
 def _who_is_what(roles: Roles) -> str:
-    moving = ("etcd-leader", "vip-holder", "controller-manager-holder", "scheduler-holder")
+    moving = (ETCD_LEADER, VIP_HOLDER, CONTROLLER_MANAGER_HOLDER, SCHEDULER_HOLDER)
     return "; ".join(f"{role}: {', '.join(ROLES[role](roles)) or 'nobody'}" for role in moving)

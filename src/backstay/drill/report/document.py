@@ -36,6 +36,11 @@ class Drilled:
         return self.history.header
 
     @property
+    def scenario(self) -> str:
+        """The name of what was done."""
+        return self.header.scenario
+
+    @property
     def verdict(self) -> Verdict:
         """The judge's word, or fail if an objective was missed, or inconclusive if unknown."""
         answers = {one.answer for one in self.results}
@@ -49,6 +54,24 @@ class Drilled:
     def sentence(self) -> str:
         """The drill in a sentence or two that need no explanation."""
         return " ".join((_interruption(self.numbers), _loss(self.judgement), _missed(self.results)))
+
+
+@dataclass(frozen=True, slots=True)
+class Undrilled:
+    """A scenario of a suite that could not be drilled: nothing was broken, nothing is proven."""
+
+    scenario: str
+    why: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """What was not tried is not decided."""
+        return Verdict.INCONCLUSIVE
+
+    @property
+    def sentence(self) -> str:
+        """Why it was not drilled."""
+        return f"Not drilled: {self.why}."
 
 
 def drilled(history: History, judgement: Judgement) -> Drilled:
@@ -104,7 +127,7 @@ def document(found: Drilled) -> dict[str, object]:
         "targets": list(header.targets),
         "verdict": found.verdict.value,
         "sentence": found.sentence.strip(),
-        "objectives": [_objective(one) for one in found.results],
+        "objectives": [objective_document(one) for one in found.results],
         "findings": [
             {
                 "check": one.check,
@@ -121,7 +144,19 @@ def document(found: Drilled) -> dict[str, object]:
     }
 
 
-def _objective(one: Result) -> Mapping[str, object]:
+def undrilled_document(one: Undrilled) -> dict[str, object]:
+    """Return what there is to say of a scenario that was not drilled."""
+    return {
+        "apiVersion": API_VERSION,
+        "kind": "Drill",
+        "scenario": one.scenario,
+        "verdict": one.verdict.value,
+        "sentence": one.sentence,
+    }
+
+
+def objective_document(one: Result) -> Mapping[str, object]:
+    """Return an objective with what was seen and its answer."""
     return {"objective": str(one.objective), "seen": one.seen, "answer": one.answer.value}
 
 

@@ -6,27 +6,43 @@ from collections.abc import Iterable
 from xml.etree import ElementTree as ET
 
 from backstay.drill.oracle.verdict import Finding, Verdict
-from backstay.drill.report.document import Drilled
+from backstay.drill.report.document import Drilled, Undrilled
 from backstay.drill.report.objectives import Answer, Result
 
 NOT_PROVEN = "error"
 BROKEN = "failure"
 
 
-def junit(drills: Iterable[Drilled]) -> str:
-    """Return one document for all of them; what could not be decided is an error."""
+def junit(drills: Iterable[Drilled | Undrilled]) -> str:
+    """Return one document for all of them; what could not be decided or drilled is an error."""
     root = ET.Element("testsuites", name="backstay drill")
     for one in drills:
-        scenario, started = _clean(one.header.scenario), _clean(one.header.started)
-        suite = ET.SubElement(root, "testsuite", name=scenario, timestamp=started)
-        for finding in one.judgement.findings:
-            _of_finding(suite, scenario, finding)
-        for result in one.results:
-            _of_objective(suite, scenario, result)
+        suite = ET.SubElement(root, "testsuite")
+        if isinstance(one, Undrilled):
+            _of_undrilled(suite, one)
+        else:
+            _of_drill(suite, one)
         for kind, tag in (("tests", "testcase"), ("failures", BROKEN), ("errors", NOT_PROVEN)):
             suite.set(kind, str(len(suite.findall(f".//{tag}"))))
     ET.indent(root)
     return ET.tostring(root, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _of_drill(suite: ET.Element, one: Drilled) -> None:
+    scenario = _clean(one.scenario)
+    suite.set("name", scenario)
+    suite.set("timestamp", _clean(one.header.started))
+    for finding in one.judgement.findings:
+        _of_finding(suite, scenario, finding)
+    for result in one.results:
+        _of_objective(suite, scenario, result)
+
+
+def _of_undrilled(suite: ET.Element, one: Undrilled) -> None:
+    scenario = _clean(one.scenario)
+    suite.set("name", scenario)
+    case = ET.SubElement(suite, "testcase", classname=scenario, name="drilled")
+    ET.SubElement(case, NOT_PROVEN, message=_clean(one.why))
 
 
 def _of_finding(suite: ET.Element, scenario: str, finding: Finding) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from types import MappingProxyType
 
 from backstay.drill.history import Connection, Path
 from backstay.drill.oracle.lost import CHECK as LOST
@@ -18,10 +19,15 @@ from backstay.errors import UsageError
 
 PART = re.compile(
     r"(?:(?P<group>[a-z]+ [a-z]+)\s*:\s*)?(?P<name>[a-z0-9-]+)\s*(?P<relation><=|>=|<|>|=)\s*"
-    r"(?P<bound>\d{1,9}(?:\.\d{1,9})?)(?P<unit>ms|s)?"
+    r"(?P<bound>\d{1,9}(?:\.\d{1,9})?)(?:(?P<unit>ms|s)|\s*\*\s*(?P<term>[a-z-]+))?"
 )
 DECIMALS = 9
 """Of a bound in seconds: nanoseconds, which are the drill's clock."""
+
+DECIMALS_OF_TERMS = 3
+"""Of a bound in the cluster's own timers, which are whole milliseconds."""
+
+NO_TERMS: Mapping[str, float] = MappingProxyType({})
 
 GROUPS = tuple(f"{path} {connection}" for path in Path for connection in Connection)
 """The groups of clients that an objective may be about."""
@@ -60,6 +66,10 @@ class Objective:
         return (
             f"{of}{self.name}{self.relation}{bound}{'s' if QUANTITIES[self.name].is_time else ''}"
         )
+
+    def is_met_by(self, seen: float) -> bool:
+        """Return whether a number keeps the bound."""
+        return RELATIONS[self.relation](seen, self.bound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +200,15 @@ QUANTITIES: Mapping[str, Quantity] = {
 }
 
 
-def parse_objectives(text: str) -> tuple[Objective, ...]:
-    """Return the objectives that a text with commas asks for; raises UsageError."""
-    return tuple(_objective(part.strip()) for part in text.split(",") if part.strip())
+def parse_objectives(text: str, terms: Mapping[str, float] = NO_TERMS) -> tuple[Objective, ...]:
+    """Return the objectives that a text with commas asks for; raises UsageError.
+
+    `terms` are times that bounds may be multiples of, in seconds, such as `gap<2.2*election`.
+    """
+    return tuple(_objective(part.strip(), terms) for part in text.split(",") if part.strip())
 
 
-def _objective(text: str) -> Objective:
+def _objective(text: str, terms: Mapping[str, float]) -> Objective:
     found = PART.fullmatch(text)
     if found is None:
         raise UsageError(
@@ -205,10 +218,16 @@ def _objective(text: str) -> Objective:
         )
     quantity = _known(found["name"], QUANTITIES, "nothing is measured as")
     group = _known(found["group"], GROUPS, "no clients are called") if found["group"] else ""
-    _require_fitting(text, quantity, group=group, unit=found["unit"])
-    scale = MILLISECONDS if found["unit"] == "ms" else 1
-    bound = round(float(found["bound"]) / scale, DECIMALS)
-    return Objective(quantity, found["relation"], bound, group)
+    _require_fitting(text, quantity, group=group, unit=found["unit"] or found["term"])
+    return Objective(quantity, found["relation"], _bound(found, terms), group)
+
+
+def _bound(found: re.Match[str], terms: Mapping[str, float]) -> float:
+    number = float(found["bound"])
+    if found["term"]:
+        known = _known(found["term"], terms, "no time of the cluster is called")
+        return round(number * terms[known], DECIMALS_OF_TERMS)
+    return round(number / (MILLISECONDS if found["unit"] == "ms" else 1), DECIMALS)
 
 
 def _known(name: str, names: Iterable[str], trouble: str) -> str:
@@ -240,7 +259,11 @@ def evaluate(
 def _result(objective: Objective, numbers: Numbers, judgement: Judgement) -> Result:
     mine = numbers.of(objective.group) if objective.group else numbers
     seen = QUANTITIES[objective.name].value(mine, judgement) if mine.groups else None
+    return result_of(objective, seen)
+
+
+def result_of(objective: Objective, seen: float | None) -> Result:
+    """Return the answer to what was seen; None is unknown."""
     if seen is None:
         return Result(objective, None, Answer.UNKNOWN)
-    met = RELATIONS[objective.relation](seen, objective.bound)
-    return Result(objective, seen, Answer.MET if met else Answer.MISSED)
+    return Result(objective, seen, Answer.MET if objective.is_met_by(seen) else Answer.MISSED)

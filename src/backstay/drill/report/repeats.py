@@ -1,0 +1,107 @@
+"""The same scenario drilled several times: times vary by chance, and their median says more.
+
+What is a time is bounded in its median, as one unlucky election is no broken promise; whatever is
+counted, such as lost writes, is bounded each time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from statistics import median
+
+from backstay.drill.oracle.verdict import Verdict, worst
+from backstay.drill.report.document import Drilled, objective_document
+from backstay.drill.report.numbers import Numbers
+from backstay.drill.report.objectives import (
+    QUANTITIES,
+    Answer,
+    Objective,
+    Result,
+    lost_writes,
+    result_of,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """All drills of one scenario, one at least."""
+
+    drills: tuple[Drilled, ...]
+
+    @property
+    def scenario(self) -> str:
+        """What was drilled."""
+        return self.drills[0].scenario
+
+    @property
+    def results(self) -> tuple[Result, ...]:
+        """Each objective with the median of what was seen, or of what is counted the worst."""
+        columns = zip(*(one.results for one in self.drills), strict=True)
+        return tuple(_together(column) for column in columns)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the judge's worst word, and the objectives' of all drills together."""
+        answers = {one.answer for one in self.results}
+        of_objectives = {
+            Answer.MISSED: Verdict.FAIL,
+            Answer.UNKNOWN: Verdict.INCONCLUSIVE,
+            Answer.MET: Verdict.PASS,
+        }
+        judged = (one.judgement.verdict for one in self.drills)
+        return worst((*judged, *(of_objectives[one] for one in answers)))
+
+    @property
+    def is_repeated(self) -> bool:
+        """Whether there is more than one drill."""
+        return len(self.drills) > 1
+
+    def seen(self, value: Callable[[Numbers], float | None]) -> list[float]:
+        """Return a number of each drill that saw it."""
+        return [found for one in self.drills if (found := value(one.numbers)) is not None]
+
+    def middle(self, value: Callable[[Numbers], float | None]) -> float | None:
+        """Return the median of a time; None if no drill saw it."""
+        return median(found) if (found := self.seen(value)) else None
+
+    def most(self, value: Callable[[Numbers], float | None]) -> float | None:
+        """Return the most of something that is counted; None if no drill saw it."""
+        return max(self.seen(value), default=None)
+
+    @property
+    def lost(self) -> float | None:
+        """How many acknowledged writes are gone in all; None if a drill could not tell."""
+        found = [lost_writes(one.judgement) for one in self.drills]
+        return None if None in found else sum(one for one in found if one is not None)
+
+
+def repeats(drills: Iterable[Drilled]) -> tuple[Repeats, ...]:
+    """Return the drills by scenario, as they follow one another."""
+    groups = groupby(drills, key=lambda one: one.scenario)
+    return tuple(Repeats(tuple(found)) for _, found in groups)
+
+
+def repeats_document(one: Repeats) -> dict[str, object]:
+    """Return what all drills of a scenario say together."""
+    return {
+        "scenario": one.scenario,
+        "drills": len(one.drills),
+        "verdict": one.verdict.value,
+        "objectives": [objective_document(each) for each in one.results],
+    }
+
+
+def _together(column: Sequence[Result]) -> Result:
+    objective = column[0].objective
+    seen = [one.seen for one in column if one.seen is not None]
+    if len(seen) < len(column):
+        return Result(objective, None, Answer.UNKNOWN)
+    return result_of(objective, _typical(objective, seen))
+
+
+def _typical(objective: Objective, seen: Sequence[float]) -> float:
+    if QUANTITIES[objective.name].is_time:
+        return median(seen)
+    return next((one for one in seen if not objective.is_met_by(one)), max(seen))
