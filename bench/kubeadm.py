@@ -106,21 +106,29 @@ def _preparation(number: int, name: str, addresses: Mapping[str, str], vip: str)
         yield f"ln -sf {MIRROR}/{artefacts[program].digest}/{program} /usr/local/bin/{program}"
     for plugin in PLUGINS:
         yield f"ln -sf {MIRROR}/{artefacts[plugin].digest}/{plugin} /opt/cni/bin/{plugin}"
-    yield "sysctl -q net.ipv4.ip_forward=1"
-    for other, (machine, address) in enumerate(addresses.items()):
-        if machine != name:
-            yield f"ip route replace 10.244.{other}.0/24 via {address}"
+    yield _file("/etc/bench/network", "\n".join(_routes(name, addresses)))
+    yield _file("/etc/systemd/system/bench-network.service", NETWORK_UNIT)
     yield _file("/etc/cni/net.d/10-bridge.conflist", _network(number))
     yield _file("/etc/containerd/config.toml", CONTAINERD)
     yield _file("/etc/systemd/system/containerd.service", CONTAINERD_UNIT)
     yield _file("/etc/systemd/system/kubelet.service", KUBELET_UNIT)
     yield _file("/etc/systemd/system/kube-proxy.service", PROXY_UNIT)
-    yield _file("/run/bench/proxy.yaml", PROXY)
-    yield _file("/run/bench/kubeadm.yaml", _configuration(addresses[name], vip))
+    yield _file("/etc/bench/proxy.yaml", PROXY)
+    yield _file("/etc/bench/kubeadm.yaml", _configuration(addresses[name], vip))
     if name in PLANES:
         yield _file("/etc/haproxy/haproxy.cfg", _haproxy(addresses))
         yield _file("/etc/keepalived/keepalived.conf", _keepalived(number, vip))
-    yield "systemctl daemon-reload; systemctl start containerd"
+    balancers = "haproxy keepalived" if name in PLANES else ""
+    yield "systemctl daemon-reload; systemctl start bench-network containerd"
+    # What was prepared is there again after a power cut.
+    yield f"systemctl enable --quiet bench-network containerd kubelet kube-proxy {balancers}"
+
+
+def _routes(name: str, addresses: Mapping[str, str]) -> Iterator[str]:
+    yield "set -e; sysctl -q net.ipv4.ip_forward=1"
+    for other, (machine, address) in enumerate(addresses.items()):
+        if machine != name:
+            yield f"ip route replace 10.244.{other}.0/24 via {address}"
 
 
 def _file(path: str, text: str) -> str:
@@ -132,13 +140,15 @@ def create(made: BenchLab) -> None:
     vip = str(read(made.name).vip)
     balancers = "systemctl restart haproxy keepalived"
     made.everywhere(dict.fromkeys(PLANES, balancers))
-    init = f"kubeadm init --config /run/bench/kubeadm.yaml --upload-certs {QUIET}"
+    init = f"kubeadm init --config /etc/bench/kubeadm.yaml --upload-certs {QUIET}"
     made.sh("cp-1", f"{init} --skip-phases=addon/kube-proxy")
     admin = made.sh("cp-1", "cat /etc/kubernetes/admin.conf")
     for name, address in made.addresses.items():
         if name != "cp-1":
             made.sh(name, _join(vip, address, plane=name in PLANES))
-        made.sh(name, "cat >/run/bench/admin.conf; systemctl start kube-proxy", stdin=admin)
+        made.sh(
+            name, "umask 077; cat >/etc/bench/admin.conf; systemctl start kube-proxy", stdin=admin
+        )
     made.sh("cp-1", _await(tuple(made.machines)))
 
 
@@ -236,11 +246,22 @@ CONTAINERD = f"""version = 3
   restrict_oom_score_adj = true
 [plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.runc.options]
   SystemdCgroup = false"""
+NETWORK_UNIT = """[Unit]
+After=network.target
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/bin/sh /etc/bench/network
+[Install]
+WantedBy=multi-user.target"""
 CONTAINERD_UNIT = """[Service]
 Type=notify
 ExecStart=/usr/local/bin/containerd
 Delegate=yes
-KillMode=process"""
+KillMode=process
+Restart=always
+[Install]
+WantedBy=multi-user.target"""
 KUBELET_UNIT = """[Service]
 EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
 ExecStart=/usr/local/bin/kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
@@ -251,11 +272,14 @@ RestartSec=2
 [Install]
 WantedBy=multi-user.target"""
 PROXY_UNIT = """[Service]
-ExecStart=/usr/local/bin/kube-proxy --config=/run/bench/proxy.yaml
-Restart=always"""
+ExecStart=/usr/local/bin/kube-proxy --config=/etc/bench/proxy.yaml
+Restart=always
+RestartSec=2
+[Install]
+WantedBy=multi-user.target"""
 PROXY = """apiVersion: kubeproxy.config.k8s.io/v1alpha1
 kind: KubeProxyConfiguration
 mode: nftables
 clusterCIDR: 10.244.0.0/16
-clientConnection: {kubeconfig: /run/bench/admin.conf}
+clientConnection: {kubeconfig: /etc/bench/admin.conf}
 conntrack: {maxPerCore: 0}"""
