@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fractions import Fraction
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay.errors import AnswerIsNoError
 from backstay.planning.spread import Spread
 from backstay.planning.tuning import (
+    RULED_BY,
     Gaps,
     Least,
     Measured,
     Quantity,
-    fits,
     gaps,
     propose,
     worst,
@@ -82,7 +81,8 @@ def test_a_proposal_fits_is_accepted_and_is_no_quicker_than_the_quickest_profile
 ) -> None:
     """What is proposed can be written into cluster.yaml, and apply would take it."""
     proposal = propose(measured(times))
-    assert fits(proposal.timers, proposal.least)
+    assert proposal.timers is not None
+    assert proposal.too_quick(proposal.timers) == {}
     assert list(violations(spec_of(proposal.timers.values()))) == []
     fast = FAST.values()
     assert all(value >= fast[name] for name, value in proposal.timers.values().items())
@@ -107,7 +107,7 @@ def test_good_machines_get_the_fast_profile_as_it_is() -> None:
     }
     proposal = propose(measured(good))
     assert (proposal.timers, proposal.profile, proposal.own) == (FAST, Profile.FAST, {})
-    assert fits(DEFAULT, proposal.least)
+    assert proposal.fits(DEFAULT) is True
 
 
 def test_the_arithmetic_can_be_checked_by_hand() -> None:
@@ -131,9 +131,15 @@ def test_the_arithmetic_can_be_checked_by_hand() -> None:
 
 def test_where_machines_are_far_apart_etcd_itself_sets_the_bound() -> None:
     """Nothing but heartbeats counts on machines without any delay of their own."""
-    assert propose(()).least["election_milliseconds"] == Least(
+    still = measured(dict.fromkeys(Quantity, 0.0))
+    assert propose(still).least["election_milliseconds"] == Least(
         250, "5 × heartbeat 50 ms: etcd refuses less"
     )
+    assert propose(()).least == {
+        "election_milliseconds": Least(
+            250, "5 × heartbeat 50 ms: etcd refuses less; round trip, fsync, lateness not measured"
+        )
+    }
 
 
 def test_the_slowest_machine_decides() -> None:
@@ -143,11 +149,56 @@ def test_the_slowest_machine_decides() -> None:
     assert worst((quick, slow, quick)) == {Quantity.FSYNC: slow}
 
 
-def test_machines_for_which_no_timers_fit_are_told_so() -> None:
-    """Seconds from one member to the other: no cluster.yaml may have what they would need."""
-    with pytest.raises(AnswerIsNoError) as caught:
-        propose(measured({Quantity.ROUND_TRIP: 6000}))
-    assert "heartbeat_milliseconds would have to be 9000" in caught.value.why
+def test_machines_for_which_no_timers_fit_are_told_what_they_would_need() -> None:
+    """Seconds from one member to the other: no cluster.yaml may have a heartbeat that long."""
+    proposal = propose(measured({Quantity.ROUND_TRIP: 4000}))
+    assert (proposal.timers, proposal.profile, proposal.own) == (None, None, {})
+    assert proposal.beyond == {
+        "heartbeat_milliseconds": Least(6000, "1.5 × round trip 4000.0 ms"),
+    }
+    assert proposal.fits(DEFAULT) is False
+
+
+@given(MACHINES, st.sampled_from(Quantity))
+def test_what_was_not_measured_proves_nothing(
+    times: dict[Quantity, float], missing: Quantity
+) -> None:
+    """Nothing fits for sure, and whatever has to outlast it says that it was not measured."""
+    times.pop(missing, None)
+    proposal = propose(measured(times))
+    assert missing in proposal.missing
+    assert proposal.fits(DEFAULT) is not True
+    for name, quantities in RULED_BY.items():
+        said = re.search(rf"{missing}[a-z, /]* not measured", proposal.because(name))
+        assert bool(said) == (missing in quantities)
+
+
+def test_a_timer_of_which_nothing_was_measured_has_no_least_value() -> None:
+    """Unknown is not nought: only etcd's own rule, and what a part of the sum says, is left."""
+    proposal = propose(measured({Quantity.LATENESS: 30}))
+    assert proposal.least == {
+        "election_milliseconds": Least(
+            350, "heartbeat 50 ms + 10 × lateness 30.0 ms; round trip, fsync not measured"
+        ),
+        "advert_interval_milliseconds": Least(90, "3 × lateness 30.0 ms; round trip not measured"),
+    }
+    assert proposal.because("heartbeat_milliseconds") == "fast's own: round trip not measured"
+
+
+def test_what_there_is_not_to_measure_is_not_missed() -> None:
+    """A cluster of one machine has no round trips, and its timers can be known to fit."""
+    found = {Quantity.FSYNC: 2.0, Quantity.LATENESS: 1.0, Quantity.READYZ: 9.0}
+    proposal = propose(measured(found), wanted=found)
+    assert proposal.fits(FAST) is True
+    assert proposal.because("heartbeat_milliseconds") == "fast's own: there is nothing to outlast"
+
+
+def test_the_intervals_of_checks_have_their_sum_too() -> None:
+    """With the time-out that is proposed: it counts from the end of each check."""
+    slow = propose(measured({Quantity.READYZ: 150}))
+    assert slow.because("check_interval_milliseconds") == (
+        "fast's own: a frozen apiserver is out after 250 + 1 × 100 + 2 × 450 = 1250 ms"
+    )
 
 
 def test_gaps_are_what_the_timers_imply() -> None:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
 
 from pydantic.alias_generators import to_camel
 
 from backstay.cli.tables import table
 from backstay.operations.tune import Tuning
 from backstay.planning.document import API_VERSION
-from backstay.planning.look import Detail, Look, Tone
-from backstay.planning.tuning import Gaps, Measured, Proposal, fits, gaps, worst
+from backstay.planning.look import UNICODE, Detail, Look, Tone
+from backstay.planning.tuning import Gaps, Measured, Proposal, gaps, most, worst
 from backstay.spec.model import Etcd
 from backstay.spec.profiles import TIMERS, Timers
 
@@ -20,20 +21,55 @@ PROFILE_HEAD = ("TIMERS", "FIT", "LEADER LOST", "APISERVER FROZEN", "ADDRESS MOV
 
 
 def text(tuning: Tuning, look: Look) -> str:
-    """Return what was measured, each timer with its arithmetic, what it implies, and the lines."""
+    """Return the answer, what was measured, each timer with its sum, what they imply, the lines."""
     full = look.detail is Detail.FULL
     shown = tuning.measured if full else tuple(worst(tuning.measured).values())
     parts = [
-        table(MEASURED_HEAD, [_measured(one, look) for one in shown], look=look),
-        table(TIMER_HEAD, list(_timers(tuning)), look=look),
+        _answer(tuning, look),
+        table(MEASURED_HEAD, [_measured(one, look) for one in shown], look=look) if shown else "",
+        table(TIMER_HEAD, list(_timers(tuning, look)), look=look),
         table(PROFILE_HEAD, list(_profiles(tuning, look)), look=look),
-        *(
-            look.paint(Tone.WARNING, f"! {name} was not measured: {why}")
-            for name, why in tuning.silent.items()
-        ),
+        "\n".join(look.paint(Tone.WARNING, f"! {one}") for one in _unmeasured(tuning)),
         _ending(tuning, look),
     ]
-    return "\n\n".join(parts)
+    return "\n\n".join(filter(None, parts))
+
+
+def _answer(tuning: Tuning, look: Look) -> str:
+    """Return whether what stands in cluster.yaml fits, in one sentence."""
+    match tuning.fits:
+        case True:
+            words = f"{look.marks.tick} What cluster.yaml says fits these machines."
+            return look.paint(Tone.GOOD, words)
+        case None:
+            words = "? What cluster.yaml says may fit: nothing that was measured is against it."
+            return look.paint(Tone.WARNING, words)
+    if tuning.proposal.timers is None:
+        words = f"No timers fit these machines: {', '.join(_beyond(tuning.proposal))}."
+    else:
+        words = f"What cluster.yaml says is too quick for these machines: {_too_quick(tuning)}."
+    return look.paint(Tone.BAD, f"{look.marks.cross} {words}")
+
+
+def _beyond(proposal: Proposal) -> Iterator[str]:
+    for name, one in proposal.beyond.items():
+        need = f"{to_camel(name)} would have to be {one.milliseconds}"
+        yield f"{need}, and can be {most(name)} at most"
+
+
+def _too_quick(tuning: Tuning) -> str:
+    now = tuning.now.values()
+    return ", ".join(
+        f"{to_camel(name)} is {now[name]}, and {one.milliseconds} is the least"
+        for name, one in tuning.proposal.too_quick(tuning.now).items()
+    )
+
+
+def _unmeasured(tuning: Tuning) -> Iterator[str]:
+    for name, why in tuning.silent.items():
+        yield f"{name} was not measured: {why}"
+    for one in tuning.proposal.missing:
+        yield f"{one} was measured nowhere"
 
 
 def _measured(one: Measured, look: Look) -> tuple[str, ...]:
@@ -42,38 +78,67 @@ def _measured(one: Measured, look: Look) -> tuple[str, ...]:
     return (one.quantity, where, p50, p99, f"{one.spread.count} ({one.source})")
 
 
-def _timers(tuning: Tuning) -> Iterator[tuple[str, ...]]:
-    now = tuning.now.values()
-    for name, value in tuning.proposal.timers.values().items():
-        least = tuning.proposal.least.get(name)
-        yield (
-            to_camel(name),
-            str(now[name]),
-            str(value),
-            *(("", "") if least is None else (str(least.milliseconds), least.arithmetic)),
-        )
+def _timers(tuning: Tuning, look: Look) -> Iterator[tuple[str, ...]]:
+    for one in _rows(tuning):
+        numbers = (one.now, one.proposed, one.least)
+        shown = (look.marks.dash if number is None else str(number) for number in numbers)
+        because = one.because.replace(UNICODE.times, look.marks.times)
+        yield (to_camel(one.name), *shown, because)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One timer in milliseconds; None is what cannot be proposed, or has no least value."""
+
+    name: str
+    now: int
+    proposed: int | None
+    least: int | None
+    because: str
+
+
+def _rows(tuning: Tuning) -> Iterator[Row]:
+    proposal = tuning.proposal
+    proposed = {} if proposal.timers is None else proposal.timers.values()
+    for name, now in tuning.now.values().items():
+        least = proposal.least[name].milliseconds if name in proposal.least else None
+        yield Row(name, now, proposed.get(name), least, proposal.because(name))
 
 
 def _sets(tuning: Tuning) -> Iterator[tuple[str, Timers]]:
     yield "now", tuning.now
-    yield "proposed", tuning.proposal.timers
+    if tuning.proposal.timers is not None:
+        yield "proposed", tuning.proposal.timers
     yield from TIMERS.items()
 
 
 def _profiles(tuning: Tuning, look: Look) -> Iterator[tuple[str, ...]]:
+    marks = {True: look.marks.tick, False: look.marks.cross, None: "?"}
     for name, timers in _sets(tuning):
         found = gaps(timers)
-        fit = look.marks.tick if fits(timers, tuning.proposal.least) else look.marks.cross
         times = (found.leader, found.apiserver, found.address)
+        fit = marks[tuning.proposal.fits(timers)]
         yield (name, fit, *(f"{one / 1000:.2f} s" for one in times))
 
 
 def _ending(tuning: Tuning, look: Look) -> str:
-    if tuning.proposal.timers == tuning.now:
-        return look.paint(Tone.GOOD, "cluster.yaml says so already.")
-    said = "" if tuning.fits else "What cluster.yaml says now is too quick for these machines. "
-    head = look.paint(Tone.STRONG, f"{said}In cluster.yaml it would be:")
+    timers = tuning.proposal.timers
+    if timers is None:
+        return ""
+    if timers == tuning.now:
+        return look.paint(Tone.GOOD, "Nothing else is proposed: cluster.yaml says so already.")
+    head = look.paint(Tone.STRONG, _proposed(tuning, timers))
     return f"{head}\n\n{lines(tuning.proposal)}"
+
+
+def _proposed(tuning: Tuning, timers: Timers) -> str:
+    """Return what the lines for cluster.yaml are: what is quicker need not be written."""
+    if tuning.fits is False:
+        return "In cluster.yaml it would be:"
+    now = tuning.now.values()
+    quicker = all(value <= now[name] for name, value in timers.values().items())
+    fitting = "still fitting" if tuning.fits else "fitting what was measured"
+    return f"{'Quicker' if quicker else 'Another choice'}, and {fitting}, would be:"
 
 
 def lines(proposal: Proposal) -> str:
@@ -94,24 +159,18 @@ def document(tuning: Tuning) -> dict[str, object]:
         "kind": "Tuning",
         "name": tuning.name,
         "fits": tuning.fits,
-        "profile": proposal.profile.value,
+        "profile": None if proposal.profile is None else proposal.profile.value,
         "timers": [
-            {
-                "name": to_camel(name),
-                "now": tuning.now.values()[name],
-                "proposed": value,
-                "least": None if least is None else least.milliseconds,
-                "because": None if least is None else least.arithmetic,
-            }
-            for name, value in proposal.timers.values().items()
-            for least in (proposal.least.get(name),)
+            {**asdict(one), "name": to_camel(one.name), "most": most(one.name)}
+            for one in _rows(tuning)
         ],
         "gaps": {
-            str(name): {"fits": fits(timers, proposal.least), **_gaps(gaps(timers))}
+            str(name): {"fits": proposal.fits(timers), **_gaps(gaps(timers))}
             for name, timers in _sets(tuning)
         },
-        "cluster_yaml": lines(proposal),
+        "cluster_yaml": None if proposal.timers is None else lines(proposal),
         "measured": list(_documents(tuning.measured)),
+        "missing": [one.value for one in proposal.missing],
         "silent": dict(tuning.silent),
     }
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from backstay.fleet.measure import measure
 from backstay.fleet.world import World
-from backstay.planning.tuning import Measured, Proposal, fits, propose
+from backstay.planning.tuning import Measured, Proposal, Quantity, propose
 from backstay.spec.model import ClusterSpec
 from backstay.spec.profiles import Timers
 
@@ -24,12 +24,22 @@ class Tuning:
     silent: Mapping[str, str]
 
     @property
-    def fits(self) -> bool:
-        """Whether no timer of cluster.yaml is quicker than these machines allow."""
-        return fits(self.now, self.proposal.least)
+    def fits(self) -> bool | None:
+        """Whether no timer of cluster.yaml is too quick; None if too little was measured."""
+        return self.proposal.fits(self.now)
 
 
 async def tune(spec: ClusterSpec, *, world: World) -> Tuning:
-    """Return the proposal for the machines that answer; AnswerIsNoError when no timers fit them."""
+    """Return what is proposed for the machines that answer; UnreachableError if none does."""
     found = await measure(spec, world, mark=f"backstay-{secrets.token_hex(8)}")
-    return Tuning(spec.name, spec.timers, propose(found.measured), found.measured, found.silent)
+    proposal = propose(found.measured, wanted=frozenset(_wanted(spec)))
+    return Tuning(spec.name, spec.timers, proposal, found.measured, found.silent)
+
+
+def _wanted(spec: ClusterSpec) -> Iterator[Quantity]:
+    """Yield what there is to measure: one machine alone has no round trips to another."""
+    yield from (Quantity.FSYNC, Quantity.LATENESS)
+    if max(len(spec.etcd_members), len(spec.load_balancers)) > 1:
+        yield Quantity.ROUND_TRIP
+    if spec.load_balancers:
+        yield Quantity.READYZ

@@ -7,7 +7,7 @@ is proposed is the quickest profile, with each timer raised to its least value w
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
@@ -16,7 +16,6 @@ from annotated_types import Le
 
 from backstay.components.loadbalancer import FALL
 from backstay.components.virtual_address import HIGHEST_PRIORITY
-from backstay.errors import AnswerIsNoError
 from backstay.planning.spread import Spread
 from backstay.spec.model import Etcd, LoadBalancer
 from backstay.spec.profiles import TIMERS, Profile, Timers
@@ -78,17 +77,56 @@ class Gaps:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """The timers proposed, with the profile that they are nearest to and what differs from it."""
+    """The timers that fit, None where cluster.yaml may have none that would; and why.
 
-    timers: Timers
-    profile: Profile
+    `missing` is what ought to have been measured, and was not measured anywhere.
+    """
+
+    timers: Timers | None
     least: Mapping[str, Least]
+    missing: tuple[Quantity, ...] = ()
+
+    @property
+    def profile(self) -> Profile | None:
+        """The profile that the timers are nearest to."""
+        timers = self.timers
+        if timers is None:
+            return None
+        return min(TIMERS, key=lambda one: _distance(timers, TIMERS[one]))
 
     @property
     def own(self) -> Mapping[str, int]:
         """The timers that are not the profile's."""
+        if self.timers is None or self.profile is None:
+            return {}
         usual = TIMERS[self.profile].values()
         return {name: one for name, one in self.timers.values().items() if one != usual[name]}
+
+    @property
+    def beyond(self) -> Mapping[str, Least]:
+        """The timers that would have to be longer than cluster.yaml may have them."""
+        return {name: one for name, one in self.least.items() if one.milliseconds > most(name)}
+
+    def fits(self, timers: Timers) -> bool | None:
+        """Return whether no timer is too quick; None if too little was measured to say so."""
+        if self.too_quick(timers):
+            return False
+        return None if self.missing else True
+
+    def too_quick(self, timers: Timers) -> Mapping[str, Least]:
+        """Return the timers that are below their least value, with that."""
+        values = timers.values()
+        return {name: one for name, one in self.least.items() if values[name] < one.milliseconds}
+
+    def because(self, name: str) -> str:
+        """Return the sum that the least value of a timer comes from, or what a profile's gives."""
+        if name in self.least:
+            return self.least[name].arithmetic
+        if name in RULED_BY:
+            said = _unmeasured(name, self.missing) or "there is nothing to outlast"
+        else:
+            said = _until_out(self.timers or TIMERS[Profile.FAST])
+        return f"{Profile.FAST}'s own: {said}"
 
 
 def worst(measured: Iterable[Measured]) -> Mapping[Quantity, Measured]:
@@ -101,27 +139,17 @@ def worst(measured: Iterable[Measured]) -> Mapping[Quantity, Measured]:
     return found
 
 
-def propose(measured: Iterable[Measured]) -> Proposal:
-    """Return the proposal; AnswerIsNoError when no timers fit such machines."""
-    least = dict(_least(worst(measured)))
+def propose(
+    measured: Iterable[Measured], *, wanted: Collection[Quantity] = tuple(Quantity)
+) -> Proposal:
+    """Return the proposal; `wanted` is what there is to measure in such a cluster."""
+    found = worst(measured)
+    missing = tuple(one for one in Quantity if one in wanted and one not in found)
+    least = dict(_least(found, missing))
     fast = TIMERS[Profile.FAST].values()
     raised = fast | {name: max(fast[name], one.milliseconds) for name, one in least.items()}
-    for name, value in raised.items():
-        if value > (most := _most(name)):
-            raise AnswerIsNoError(
-                "no timers fit these machines",
-                why=f"{name} would have to be {value}, and can be {most} at most",
-                next_move="backstay tune -o wide shows which of them is slow",
-            )
-    timers = Timers(**raised)
-    profile = min(TIMERS, key=lambda one: _distance(timers, TIMERS[one]))
-    return Proposal(timers, profile, least)
-
-
-def fits(timers: Timers, least: Mapping[str, Least]) -> bool:
-    """Return whether no timer is below its least value."""
-    values = timers.values()
-    return all(values[name] >= one.milliseconds for name, one in least.items())
+    is_possible = all(value <= most(name) for name, value in raised.items())
+    return Proposal(Timers(**raised) if is_possible else None, least, missing)
 
 
 def gaps(timers: Timers) -> Gaps:
@@ -140,38 +168,84 @@ def gaps(timers: Timers) -> Gaps:
     )
 
 
-def _least(found: Mapping[Quantity, Measured]) -> Iterator[tuple[str, Least]]:
-    """Yield the least value of each timer that what was measured says something about."""
-    trip, fsync, late, ready = Quantity
-    # etcd's tuning.md: a heartbeat as long as a round trip, up to one and a half times.
-    heartbeat = _times(1.5, found, trip)
-    yield "heartbeat_milliseconds", heartbeat
+HEARTBEAT, ELECTION = "heartbeat_milliseconds", "election_milliseconds"
+ADVERT, TIMEOUT = "advert_interval_milliseconds", "check_timeout_milliseconds"
+
+RULED_BY: Mapping[str, tuple[Quantity, ...]] = {
+    HEARTBEAT: (Quantity.ROUND_TRIP,),
+    ELECTION: (Quantity.ROUND_TRIP, Quantity.FSYNC, Quantity.LATENESS),
+    ADVERT: (Quantity.ROUND_TRIP, Quantity.LATENESS),
+    TIMEOUT: (Quantity.READYZ,),
+}
+"""What each timer has to outlast; an interval between checks may have any length."""
+
+FACTORS: Mapping[str, float] = {
+    # etcd's tuning.md: as long as a round trip, up to one and a half times.
+    HEARTBEAT: 1.5,
     # etcd's tuning.md: ten round trips. A leader that waits for its disk or for a processor is as
     # silent as one that is far away, and the slowest of 28,000 fsyncs in the lab took ten times
     # what 99 of 100 stayed below.
-    beat = max(heartbeat.milliseconds, TIMERS[Profile.FAST].heartbeat_milliseconds)
-    delays = _times(10, found, trip, fsync, late)
-    yield (
-        "election_milliseconds",
-        max(
-            Least(beat + delays.milliseconds, f"heartbeat {beat} ms + {delays.arithmetic}"),
-            Least(HEARTBEATS * beat, f"{HEARTBEATS} × heartbeat {beat} ms: etcd refuses less"),
-            key=lambda one: one.milliseconds,
-        ),
-    )
+    ELECTION: 10,
     # The address moves after three: nine times what delays one.
-    yield "advert_interval_milliseconds", _times(3, found, trip, late)
+    ADVERT: 3,
     # Two checks in a row must fail, each over a connection of its own.
-    yield "check_timeout_milliseconds", _times(3, found, ready)
+    TIMEOUT: 3,
+}
 
 
-def _times(factor: float, found: Mapping[Quantity, Measured], *quantities: Quantity) -> Least:
-    """Return so many times the sum of what 99 of 100 stay below, rounded up; 0 of nothing."""
-    known = [found[one] for one in quantities if one in found]
-    total = factor * sum(one.spread.p99 for one in known)
+def _least(
+    found: Mapping[Quantity, Measured], missing: Collection[Quantity]
+) -> Iterator[tuple[str, Least]]:
+    """Yield the least value of each timer that what was measured says something about."""
+    sums = {name: _times(name, found, missing) for name in RULED_BY}
+    sums[ELECTION] = _election(sums[HEARTBEAT], sums[ELECTION], missing)
+    yield from ((name, one) for name, one in sums.items() if one is not None)
+
+
+def _election(
+    heartbeat: Least | None, delays: Least | None, missing: Collection[Quantity]
+) -> Least:
+    """Return the longer of what etcd asks for, and a heartbeat with all that may delay it."""
+    fast = TIMERS[Profile.FAST].heartbeat_milliseconds
+    beat = max(fast, heartbeat.milliseconds) if heartbeat else fast
+    words = f"{HEARTBEATS} × heartbeat {beat} ms: etcd refuses less"
+    ruled = Least(HEARTBEATS * beat, _told(words, ELECTION, missing))
+    if delays is None or beat + delays.milliseconds <= ruled.milliseconds:
+        return ruled
+    return Least(beat + delays.milliseconds, f"heartbeat {beat} ms + {delays.arithmetic}")
+
+
+def _times(
+    name: str, found: Mapping[Quantity, Measured], missing: Collection[Quantity]
+) -> Least | None:
+    """Return so many times the sum of what 99 of 100 stay below, rounded up; None of nothing."""
+    known = [found[one] for one in RULED_BY[name] if one in found]
+    if not known:
+        return None
+    total = FACTORS[name] * sum(one.spread.p99 for one in known)
     parts = " + ".join(f"{one.quantity} {one.spread.p99:.1f} ms" for one in known)
-    summed = f"({parts})" if len(known) > 1 else parts
-    return Least(STEP * ceil(total / STEP), f"{factor:g} × {summed or 'what was not measured'}")
+    summed = f"{FACTORS[name]:g} × {f'({parts})' if len(known) > 1 else parts}"
+    return Least(STEP * ceil(total / STEP), _told(summed, name, missing))
+
+
+def _told(words: str, name: str, missing: Collection[Quantity]) -> str:
+    """Return the words, and what ought to be in the sum but was not measured."""
+    unmeasured = _unmeasured(name, missing)
+    return f"{words}; {unmeasured}" if unmeasured else words
+
+
+def _unmeasured(name: str, missing: Collection[Quantity]) -> str:
+    """Return what a timer has to outlast and nobody measured, in words; empty if there is none."""
+    names = ", ".join(one for one in RULED_BY[name] if one in missing)
+    return f"{names} not measured" if names else ""
+
+
+def _until_out(timers: Timers) -> str:
+    """Return how soon the balancers leave out an apiserver that is frozen, as a sum."""
+    checks = f"{FALL - 1} × {timers.check_fast_interval_milliseconds}"
+    waits = f"{FALL} × {timers.check_timeout_milliseconds}"
+    parts = f"{timers.check_interval_milliseconds} + {checks} + {waits}"
+    return f"a frozen apiserver is out after {parts} = {gaps(timers).apiserver:g} ms"
 
 
 def _distance(one: Timers, other: Timers) -> int:
@@ -180,7 +254,7 @@ def _distance(one: Timers, other: Timers) -> int:
     return sum(value != usual[name] for name, value in one.values().items())
 
 
-def _most(name: str) -> int:
+def most(name: str) -> int:
     """Return the largest value that `cluster.yaml` may have there."""
     fields = {**Etcd.model_fields, **LoadBalancer.model_fields}
     return next(int(str(one.le)) for one in fields[name].metadata if isinstance(one, Le))

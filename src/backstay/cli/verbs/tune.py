@@ -26,7 +26,7 @@ TOO_QUICK = 2
     ),
     exits=(0, 2, 3, 4),
     exit_0="the timers of cluster.yaml fit the machines",
-    exit_2="they are quicker than the machines allow, or none would fit",
+    exit_2="they are quicker than the machines allow, none fit, or too little was measured",
     exit_4="no machine answers",
 )
 @click.pass_context
