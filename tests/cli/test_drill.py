@@ -143,6 +143,27 @@ def test_what_is_no_report_is_not_compared(backstay: Program, tmp_path: Path) ->
     assert "its kind is 'Plan'" in said.err
 
 
+def test_a_folder_stands_for_the_report_in_it(backstay: Program, tmp_path: Path) -> None:
+    """A drill leaves a folder; a folder without a report is no drill's."""
+    file = saved(tmp_path / "history.jsonl", history(7))
+    said = backstay("drill", "check", str(file), "-o", "json")
+    (tmp_path / "report.json").write_text(said.out)
+    compared = backstay("drill", "compare", str(tmp_path), str(tmp_path))
+    assert compared.code == 0, compared.err
+    (tmp_path / "report.json").unlink()
+    refused = backstay("drill", "compare", str(tmp_path), str(tmp_path))
+    assert refused.code == 3
+    assert "is no report of a drill" in refused.err
+
+
+def test_a_comparison_can_be_had_in_ascii(backstay: Program, tmp_path: Path) -> None:
+    """No sign of it is beyond what any terminal shows."""
+    file = saved(tmp_path / "history.jsonl", history(7))
+    report = tmp_path / "report.json"
+    report.write_text(backstay("drill", "check", str(file), "-o", "json").out)
+    assert backstay("drill", "compare", str(report), str(report), "--ascii").out.isascii()
+
+
 def console() -> Console:
     return Console.here(Settings(no_input=True))
 

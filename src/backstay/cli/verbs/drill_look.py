@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +15,7 @@ from backstay.errors import ConfigError
 if TYPE_CHECKING:
     from backstay.drill.faults.scenario import Scenario
     from backstay.drill.history import History
+    from backstay.drill.report.reading import Document
 
 ANSWER_IS_NO = 2
 
@@ -102,7 +102,7 @@ def _history(file: Path) -> History:
 @verb(
     "compare",
     examples=(
-        "backstay drill compare before/report.json after/report.json",
+        "backstay drill compare before/ after/",
         "backstay drill compare ours.json theirs.json --html both.html",
     ),
     exits=(0, 3),
@@ -112,9 +112,9 @@ def _history(file: Path) -> History:
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write a page.")
 @click.pass_context
 def compare(ctx: click.Context, *, one: Path, other: Path, html: Path | None) -> None:
-    """Put the numbers of two drills side by side."""
+    """Put the numbers of two drills side by side: files, or the folders that drills leave."""
+    from backstay.cli.compare_text import compare_text
     from backstay.cli.drilling import comparison_text
-    from backstay.cli.tables import table
     from backstay.drill.report.compare import compared
 
     console = console_of(ctx)
@@ -123,24 +123,19 @@ def compare(ctx: click.Context, *, one: Path, other: Path, html: Path | None) ->
     if html is not None:
         html.write_text(comparison_text(*reports), encoding="utf-8")
     whole: dict[str, object] = {"items": [row.document for row in rows]}
-    head = ("", "A", "B", "B / A", "BETTER")
-    cells = [row.cells for row in rows]
-    console.show(Report(whole, lambda look: table(head, cells, look=look)))
+    console.show(Report(whole, lambda look: compare_text(*reports, look)))
 
 
-def _report(path: Path) -> dict[str, Any]:
+def _report(path: Path) -> Document:
+    from backstay.drill.report.reading import read_report
+
+    file = path / "report.json" if path.is_dir() else path
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        if found["kind"] == "Drill":
-            return dict(found)
-        why = f"its kind is {found['kind']!r}"
+        return read_report(file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        why = str(error)
-    except (KeyError, TypeError):
-        why = "it has no kind"
-    raise ConfigError(
-        f"{path} is no report of a drill",
-        where=str(path),
-        why=why,
-        next_move="a drill keeps its own as report.json: backstay drill run NAME",
-    )
+        raise ConfigError(
+            f"{path} is no report of a drill",
+            where=str(file),
+            why=str(error),
+            next_move="a drill keeps its own as report.json: backstay drill run NAME",
+        ) from error

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
+from backstay.drill.report import wording
 from backstay.drill.report.figures import Better, Seen, Unit, figures
 from backstay.drill.report.markup import Markup, Template, badge, joined, table, tag, whole
-from backstay.planning.look import UNICODE
+from backstay.drill.report.reading import Document
+from backstay.planning.look import UNICODE, Marks
 
 CHANCE = 0.05
 """Of a time: two drills of the same cluster differ by so much; counts are taken as they are."""
 
-Document = Mapping[str, Any]
-"""A drill's report, as `report.json` holds it."""
+PARTS = ("versions", "settings", "load")
+"""Of a report: what it was measured on, and with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +47,11 @@ class Row:
             return ""
         return "A" if self.one == lower else "B"
 
-    @property
-    def cells(self) -> tuple[str, str, str, str, str]:
-        """Title, A, B, B / A and who is better, as people read them."""
-        ratio = UNICODE.dash if self.ratio is None else f"{UNICODE.times}{self.ratio:.2f}"
-        values = self.unit.words(self.one), self.unit.words(self.other)
-        return self.title, *values, ratio, self.winner
+    def cells(self, marks: Marks = UNICODE) -> tuple[str, str, str, str, str]:
+        """Return title, A, B, B / A and who is better, as people read them."""
+        ratio = marks.dash if self.ratio is None else f"{marks.times}{self.ratio:.2f}"
+        one, other = (self.unit.words(seen, dash=marks.dash) for seen in (self.one, self.other))
+        return self.title, one, other, ratio, self.winner
 
     @property
     def document(self) -> dict[str, object]:
@@ -86,6 +86,39 @@ def _all(report: Document) -> Iterator[Seen]:
         yield Seen(f"Longest gap {of}", Unit.SECONDS, group["gap_seconds"], Better.LOWER)
 
 
+@dataclass(frozen=True, slots=True)
+class Circumstance:
+    """A version, a setting or a load of both drills in words; None is what one of them lacks."""
+
+    part: str
+    name: str
+    one: str | None
+    other: str | None
+
+    def cells(self, marks: Marks = UNICODE) -> tuple[str, str, str]:
+        """Return name, A and B."""
+        return self.name, self.one or marks.dash, self.other or marks.dash
+
+
+def circumstances(one: Document, other: Document) -> Iterator[Circumstance]:
+    """Yield all versions, settings and loads of two reports."""
+    for part in PARTS:
+        for name in {**one[part], **other[part]}:
+            values = (_said(report[part].get(name)) for report in (one, other))
+            yield Circumstance(part, name.replace("_", " "), *values)
+
+
+def _said(value: str | float | None) -> str | None:
+    return f"{value:g}" if isinstance(value, int | float) else value
+
+
+def strange(one: Document, other: Document) -> str:
+    """Return why two drills can hardly be compared; empty if they can be."""
+    if one["scenario"] == other["scenario"]:
+        return ""
+    return "Two different scenarios: the numbers differ by what was done, not only by whom."
+
+
 def comparison_page(one: Document, other: Document, template: Template) -> str:
     """Return two reports as one page of HTML."""
     parts = _head(one, other), _sides(one, other), _table(one, other), _both(one, other)
@@ -96,11 +129,13 @@ def comparison_page(one: Document, other: Document, template: Template) -> str:
 def _head(one: Document, other: Document) -> Markup:
     scenarios = " and ".join(dict.fromkeys((one["scenario"], other["scenario"])))
     words = f"The better value is bold; times must differ by more than {CHANCE:.0%}."
+    doubt = strange(one, other)
     return tag(
         "header",
         tag("p", "two drills side by side", class_="over"),
         tag("h1", scenarios),
         tag("p", words, class_="explanation"),
+        tag("p", f"! {doubt}", class_="doubtful") if doubt else "",
     )
 
 
@@ -109,10 +144,10 @@ def _sides(one: Document, other: Document) -> Markup:
 
 
 def _side(name: str, report: Document) -> Markup:
-    about = f"cluster {report['cluster']} · {report['started'].replace('T', ' ')}"
+    about = f"cluster {report['cluster']} · {wording.moment(report['started'])}"
     return tag(
         "section",
-        tag("h2", f"{name}  ", badge(report["verdict"])),
+        tag("h2", f"{name}  ", badge(report["verdict"]), f" {report['scenario']}"),
         tag("p", report["sentence"]),
         tag("p", about, class_="over"),
         tag("pre", report["command"], tabindex="0", class_="command"),
@@ -122,7 +157,7 @@ def _side(name: str, report: Document) -> Markup:
 def _table(one: Document, other: Document) -> Markup:
     head = ("Figure", "A", "B", "B / A", "Better")
     lines = (
-        tuple(_marked(row, cell, place) for place, cell in enumerate(row.cells))
+        tuple(_marked(row, cell, place) for place, cell in enumerate(row.cells()))
         for row in compared(one, other)
     )
     return tag("section", tag("h2", "Numbers"), table("Times count from the fault", head, lines))
@@ -140,14 +175,12 @@ def _both(one: Document, other: Document) -> Markup:
 
 
 def _parts(one: Document, other: Document) -> Iterator[Markup]:
-    for part in ("versions", "settings", "load"):
-        names = {**one[part], **other[part]}
-        rows = ((name, *_pair(one[part].get(name), other[part].get(name))) for name in names)
+    found = tuple(circumstances(one, other))
+    for part in PARTS:
+        rows = [_bold(each) for each in found if each.part == part]
         yield table(part.capitalize(), ("Name", "A", "B"), rows)
 
 
-def _pair(one: object, other: object) -> tuple[str, str]:
-    texts = tuple(UNICODE.dash if value is None else str(value) for value in (one, other))
-    if one == other:
-        return texts[0], texts[1]
-    return tag("b", texts[0]), tag("b", texts[1])
+def _bold(each: Circumstance) -> tuple[str, ...]:
+    name, *values = each.cells()
+    return (name, *values) if each.one == each.other else (name, *(tag("b", one) for one in values))

@@ -8,6 +8,7 @@ from enum import Enum
 from typing import Any
 
 from backstay.drill.report import wording
+from backstay.planning.look import UNICODE
 
 
 class Unit(Enum):
@@ -17,12 +18,12 @@ class Unit(Enum):
     MILLISECONDS = "milliseconds"
     COUNT = "count"
 
-    def words(self, value: float | None) -> str:
+    def words(self, value: float | None, *, dash: str = UNICODE.dash) -> str:
         """Return a value as people read it, a dash for one that was not seen."""
-        return _WORDS[self](value)
+        return dash if value is None else _WORDS[self](value)
 
 
-_WORDS: Mapping[Unit, Callable[[float | None], str]] = {
+_WORDS: Mapping[Unit, Callable[[float], str]] = {
     Unit.SECONDS: wording.seconds,
     Unit.MILLISECONDS: wording.milliseconds,
     Unit.COUNT: wording.count,

@@ -37,6 +37,11 @@ def plural(number: float, noun: str) -> str:
     return f"{count(number)} {noun}" if number == 1 else f"{count(number)} {noun}s"
 
 
+def moment(started: str) -> str:
+    """Return a time of day in ISO 8601 as people read it; those of drills are in UTC."""
+    return started.replace("T", " ").replace("+00:00", " UTC")
+
+
 def _digits(value: float) -> str:
     return (
         f"{value:.0f}" if value >= HUNDRED else f"{value:.1f}" if value >= TEN else f"{value:.2f}"
