@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
-from fault_values import ROLES, SITE
+from fault_values import PLANES, ROLES, SITE
 
 from backstay.drill.faults.acts import acts
 from backstay.drill.faults.catalogue import SCENARIOS
-from backstay.drill.faults.kinds import BreakMachine, Lasting, Nothing, Planned, Restart, Unit
+from backstay.drill.faults.kinds import (
+    BreakMachine,
+    Cut,
+    FlapCheck,
+    Lasting,
+    Nothing,
+    Planned,
+    Restart,
+    StallDisk,
+    Starve,
+    Unit,
+)
 from backstay.drill.faults.scenario import Scenario
-from backstay.drill.faults.scripts import Act
+from backstay.drill.faults.scripts import FOLDER, WORDS, Act
 from backstay.drill.faults.steps import steps
 from backstay.drill.faults.targets import resolve
 
@@ -98,3 +112,160 @@ def test_leadership_goes_to_the_next_member_by_name() -> None:
     assert isinstance(one, Planned)
     (step,) = steps(one, ("cp-3",), SITE)
     assert "started, cp-1," in step.script
+
+
+WORLD = """\
+systemctl() { [ "$1" != show ] || echo loaded; }
+nft() { [ "$1" != list ]; }
+"""
+"""A machine on which all units run, timers start, and no table is."""
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A folder in place of /run/backstay-drill, and a real shell with a few words of ours."""
+
+    folder: Path
+    timers_start: bool = True
+
+    def __post_init__(self) -> None:
+        program = self.folder.parent / "systemd-run"
+        program.write_text(f'#!/bin/sh\necho "systemd-run $*"\nexit {int(not self.timers_start)}\n')
+        program.chmod(0o700)
+
+    def play(self, script: str, world: str = "") -> subprocess.CompletedProcess[str]:
+        """Run a script; `world` are words in place of those of WORLD."""
+        text = WORLD + world + script.replace(FOLDER, str(self.folder))
+        path = {"PATH": f"{self.folder.parent}:{os.environ['PATH']}"}
+        return subprocess.run(
+            ("sh",), input=text, text=True, capture_output=True, check=False, env=path
+        )
+
+    def has(self, name: str, text: str) -> Path:
+        """Write a file as a drill before left it."""
+        self.folder.mkdir(exist_ok=True)
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    @property
+    def files(self) -> list[str]:
+        """What is in the folder."""
+        return sorted(path.name for path in self.folder.glob("*"))
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Machine:
+    return Machine(tmp_path / "run")
+
+
+def cut() -> Act:
+    return acts(Cut(), ("cp-1",), SITE)[0]
+
+
+def signs(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return [line.split()[1] for line in done.stdout.splitlines()]
+
+
+def test_an_undo_is_there_whole_or_not_at_all(machine: Machine) -> None:
+    """Its name appears when its text is complete, and after its timer was asked for."""
+    act = cut()
+    done = machine.play(act.arm(5))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert machine.files == ["cut.undo"]
+    assert (machine.folder / "cut.undo").read_text() == act.undoing.replace(
+        FOLDER, str(machine.folder)
+    )
+    assert f"--unit={act.unit}" in done.stdout
+
+
+def test_where_no_timer_starts_no_undo_is_left(tmp_path: Path) -> None:
+    """Whatever is left has a timer that takes it away."""
+    machine = Machine(tmp_path / "run", timers_start=False)
+    assert machine.play(cut().arm(5)).returncode == 1
+    assert "cut.undo" not in machine.files
+
+
+@pytest.mark.parametrize("name", ["cut.undo", "etcd-freeze.undo"])
+def test_where_another_fault_stands_none_is_armed(machine: Machine, name: str) -> None:
+    """The undo of the other stays as it is, of whatever kind it is, and nobody starts a timer."""
+    other = machine.has(name, "the other's\n")
+    done = machine.play(cut().arm(5))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "a fault of another drill stands here" in done.stderr
+    assert other.read_text() == "the other's\n"
+
+
+def test_where_a_table_is_no_second_link_is_broken(machine: Machine) -> None:
+    """Both would be undone with the first."""
+    done = machine.play(cut().arm(5), "nft() { :; }\n")
+    assert done.returncode == 1
+    assert "of another drill stands here" in done.stderr
+    assert machine.files == []
+
+
+def test_no_two_kinds_of_faults_share_an_undo() -> None:
+    """The timer of one would undo the other, or half of it."""
+    faults = [one.fault for one in SCENARIOS.values() if isinstance(one.fault, Lasting)]
+    kinds: dict[str, set[type]] = {}
+    for fault in faults:
+        for act in acts(fault, PLANES, SITE):
+            kinds.setdefault(act.unit, set()).add(type(fault))
+    assert all(len(found) == 1 for found in kinds.values()), kinds
+
+
+@pytest.mark.parametrize(
+    ("armed", "cut_off", "said"),
+    [
+        (True, True, ["undone"]),
+        (True, False, ["gone", "undone"]),
+        (False, True, ["gone", "undone"]),
+    ],
+)
+def test_an_undo_says_if_the_fault_was_gone_before(
+    machine: Machine, *, armed: bool, cut_off: bool, said: list[str]
+) -> None:
+    """By its file, which goes with whoever undoes, and by what the fault itself looks like."""
+    act = cut()
+    if armed:
+        machine.has("cut.undo", act.undoing)
+    table = f"there={int(cut_off)}\nnft() {{\n"
+    table += 'if [ "$1" = list ]; then [ "$there" = 1 ]; else there=0; fi\n}\n'
+    assert signs(machine.play(act.undoing, table)) == said
+    assert machine.files == []
+
+
+def test_what_runs_while_a_fault_lasts_must_run_until_it_is_undone(machine: Machine) -> None:
+    """A loop that ended was no fault for all of its time."""
+    (act,) = acts(FlapCheck(6.0), ("cp-1",), SITE)
+    ended = "systemctl() { case $* in *is-active*run-flap*) return 3 ;; esac; }\n"
+    for world, said in ((ended, ["gone", "undone"]), ("", ["undone"])):
+        machine.has("flap.undo", act.undoing)
+        assert signs(machine.play(act.undoing, world)) == said
+
+
+@pytest.mark.parametrize("freezes", [True, False])
+def test_a_disk_that_stalls_again_and_again_must_have_stalled_once(
+    machine: Machine, *, freezes: bool
+) -> None:
+    """A loop that could not freeze anything is told, not measured."""
+    (act,) = acts(StallDisk(pause=1, every=2), ("cp-1",), SITE)
+    machine.has("disk-stall.undo", act.undoing)
+    twice = f"left={2 * freezes}\nfsfreeze() {{ left=$((left - 1)); [ $left -ge 0 ]; }}\n"
+    machine.play(act.runs, twice)
+    done = machine.play(act.injecting, "sleep() { :; }\n")
+    assert done.returncode == (0 if freezes else 1)
+
+
+@pytest.mark.parametrize(("unit", "of_group"), [("42", "42"), ("43", "42")])
+def test_a_unit_is_starved_as_long_as_its_main_process_is(
+    machine: Machine, unit: str, of_group: str
+) -> None:
+    """One that was started again has a whole processor, and the drill would prove nothing."""
+    (act,) = acts(Starve(Unit.ETCD, 10), ("cp-1",), SITE)
+    machine.has("etcd-starve.undo", act.undoing)
+    machine.has("cgroup.procs", f"{of_group}\n")
+    machine.has("cpu.cfs_quota_us", "10000\n")
+    test = f"{WORDS}unified() {{ false; }}\nmain() {{ echo {unit}; }}\n{act.stands}\n"
+    done = machine.play(test.replace("/sys/fs/cgroup/cpu/backstay-drill", str(machine.folder)))
+    assert (done.returncode == 0) is (unit == of_group)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import assert_never
 
 from backstay.drill.faults.kinds import (
@@ -15,6 +15,7 @@ from backstay.drill.faults.kinds import (
     FlapCheck,
     Harm,
     Lasting,
+    Link,
     Lose,
     Ring,
     Silence,
@@ -35,7 +36,19 @@ OWN_DISK = f"""\
     [ "$(findmnt -n -o TARGET -T {DATA} | tail -n 1)" != / ] ||
     fail 'etcd has no file system of its own at {DATA}: others would be hit as well'"""
 
-NO_TABLE = f"! nft list table {TABLE} >/dev/null 2>&1"
+HAS_TABLE = f"nft list table {TABLE} >/dev/null 2>&1"
+UNCUT = f"! {HAS_TABLE} || fail 'the table {TABLE} of another drill stands here'"
+
+SLUGS: Mapping[type[Link], str] = {
+    Cut: "cut",
+    Ring: "ring",
+    Lose: "lose",
+    Silence: "silence",
+    BlockVrrp: "vrrp",
+    BlockNames: "names",
+    BlindBalancer: "blind",
+}
+"""What the undo of each kind of broken link is called: none is taken for another's."""
 
 
 def acts(fault: Lasting, hosts: Sequence[str], site: Site) -> tuple[Act, ...]:
@@ -54,8 +67,8 @@ def acts(fault: Lasting, hosts: Sequence[str], site: Site) -> tuple[Act, ...]:
         case FlapCheck(seconds):
             return tuple(_flap(host, seconds, site) for host in hosts)
         case Cut() | Ring() | Lose() | Silence() | BlockVrrp() | BlockNames() | BlindBalancer():
-            what, found = said(fault), tables(fault, hosts, site)
-            return tuple(_link(host, what, table, site) for host, table in found.items())
+            found = tables(fault, hosts, site)
+            return tuple(_link(host, fault, table, site) for host, table in found.items())
         case _:
             assert_never(fault)
 
@@ -64,16 +77,18 @@ def _of_unit(host: str, unit: Unit, harm: Harm) -> Act:
     # containerd's group holds the shims of all pods, which are no part of it.
     whom = "main" if unit is Unit.RUNTIME else "all"
     signals = f"signal {unit} {whom}"
-    inject, undo, injected, undone = {
+    inject, undo, injected, stands, undone = {
         Harm.KILL: (
             f"before=$(main {unit}); {signals} KILL",
             f"start {unit}",
             f'[ "$(main {unit})" != "$before" ]',
+            ":",
             f"is_running {unit}",
         ),
         Harm.FREEZE: (
             f"{signals} STOP",
             f"{signals} CONT",
+            f"is_frozen {unit}",
             f"is_frozen {unit}",
             f"! is_frozen {unit}",
         ),
@@ -81,6 +96,7 @@ def _of_unit(host: str, unit: Unit, harm: Harm) -> Act:
             f"before=$(main {unit}); stop {unit}",
             f"start {unit}",
             f'[ "$(main {unit})" != "$before" ]',
+            ":",
             f"is_running {unit}",
         ),
     }[harm]
@@ -91,20 +107,23 @@ def _of_unit(host: str, unit: Unit, harm: Harm) -> Act:
         inject=inject,
         undo=undo,
         injected=injected,
+        stands=stands,
         undone=undone,
         fits=f"is_running {unit} || fail '{unit} does not run here'",
     )
 
 
-def _link(host: str, what: str, table: str, site: Site) -> Act:
+def _link(host: str, fault: Link, table: str, site: Site) -> Act:
     return Act(
         host=host,
-        slug="link",
-        what=what,
+        slug=SLUGS[type(fault)],
+        what=said(fault),
+        fits=UNCUT,
         inject=f"{_ports(site) if '$ports' in table else ''}{_load(table)}",
         undo=f"nft delete table {TABLE}",
-        injected=f"nft list table {TABLE} >/dev/null",
-        undone=NO_TABLE,
+        injected=HAS_TABLE,
+        stands=HAS_TABLE,
+        undone=f"! {HAS_TABLE}",
     )
 
 
@@ -125,14 +144,15 @@ def _flap(host: str, seconds: float, site: Site) -> Act:
     table = unreachable_check(site)
     return Act(
         host=host,
-        slug="link",
+        slug="flap",
         what="let the check flap",
+        fits=UNCUT,
         runs=f"pause={seconds:g}\nwhile :; do\n{_load(table)}\n"
         f'sleep "$pause"\nnft delete table {TABLE}\nsleep "$pause"\ndone\n',
         inject=":",
         undo=f"nft delete table {TABLE}",
-        injected=f"nft list table {TABLE} >/dev/null 2>&1",
-        undone=NO_TABLE,
+        injected=HAS_TABLE,
+        undone=f"! {HAS_TABLE}",
     )
 
 
@@ -140,6 +160,7 @@ def _slow(host: str, kilobits: int, site: Site) -> Act:
     other = next(site.addresses[one] for one in site.hosts if one != host)
     device = f"device=$(ip -o route get {other} | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')\n"
     # What the kernel puts there by itself comes back by itself.
+    slow = 'tc qdisc show dev "$device" root | grep -q "tbf bd:"'
     kernels = "' noqueue '*|*' fq_codel '*|*' pfifo_fast '*|*' mq '*|*' fq '"
     return Act(
         host=host,
@@ -149,55 +170,57 @@ def _slow(host: str, kilobits: int, site: Site) -> Act:
         '*) fail "$device has a queueing discipline of its own" ;; esac',
         inject=f'{device}tc qdisc replace dev "$device" root handle bd:'
         f" tbf rate {kilobits}kbit burst 16kb latency 200ms",
-        undo=f'{device}! tc qdisc show dev "$device" root | grep -q "tbf bd:"'
-        ' || tc qdisc delete dev "$device" root',
-        injected='tc qdisc show dev "$device" root | grep -q "tbf bd:"',
-        undone='! tc qdisc show dev "$device" root | grep -q "tbf bd:"',
+        undo=f'{device}! {slow} || tc qdisc delete dev "$device" root',
+        injected=slow,
+        stands=f"{device}{slow}",
+        undone=f"! {slow}",
     )
 
 
 def _starve(host: str, unit: Unit, percent: int) -> Act:
     """Give a unit a quota: through systemd where it has the controller, else in its group."""
-    group = f"""\
-unified() {{ [ -e /sys/fs/cgroup/cgroup.controllers ]; }}
-pid=$(main {unit})
-group=/sys/fs/cgroup/cpu/backstay-drill
-home=$(sed -n 's/^[0-9]*:\\(.*,\\)*cpu\\(,.*\\)*:\\(.*\\)/\\3/p' "/proc/$pid/cgroup")
-# What is above the machine's own view, as in a lab, it cannot give back to; its top will do.
-case $home in /..*) home=/ ;; esac
-"""
     quota = f"{unit}.service.d/50-CPUQuota.conf"
+    starving = f"""\
+if unified; then grep -q '^[0-9]' "/sys/fs/cgroup$(systemctl show --value -p ControlGroup \
+{unit}.service)/cpu.max"
+else grep -qx {percent * 1000} {_GROUP}/cpu.cfs_quota_us &&
+    grep -qx "$(main {unit})" {_GROUP}/cgroup.procs; fi"""
     return Act(
         host=host,
         slug=f"{unit}-starve",
         what=f"leave {percent} % of a processor to {unit}",
         fits=f"is_running {unit} || fail '{unit} does not run here'",
         inject=f"""\
-{group}if unified; then
+if unified; then
     systemctl set-property --runtime {unit}.service CPUQuota={percent}%
 else
-    mkdir -p "$group"
+    pid=$(main {unit})
+    home=$(sed -n 's/^[0-9]*:\\(.*,\\)*cpu\\(,.*\\)*:\\(.*\\)/\\3/p' "/proc/$pid/cgroup")
+    # What is above the machine's own view, as in a lab, it cannot give back to; its top will do.
+    case $home in /..*) home=/ ;; esac
+    mkdir -p {_GROUP}
     echo "$home" >{_HOME}
-    echo {percent * 1000} >"$group/cpu.cfs_quota_us"
-    echo "$pid" >"$group/cgroup.procs"
+    echo {percent * 1000} >{_GROUP}/cpu.cfs_quota_us
+    echo "$pid" >{_GROUP}/cgroup.procs
 fi""",
         undo=f"""\
-{group}if unified; then
+if unified; then
     systemctl set-property --runtime {unit}.service CPUQuota=
     rm -f /run/systemd/system.control/{quota}
     systemctl daemon-reload
-elif [ -d "$group" ]; then
-    for pid in $(cat "$group/cgroup.procs"); do
+elif [ -d {_GROUP} ]; then
+    for pid in $(cat {_GROUP}/cgroup.procs); do
         echo "$pid" >"/sys/fs/cgroup/cpu$(cat {_HOME})/cgroup.procs"
     done
-    rmdir "$group" && rm -f {_HOME}
+    rmdir {_GROUP} && rm -f {_HOME}
 fi""",
-        injected=f"[ -e /run/systemd/system.control/{quota} ]"
-        ' || [ -n "$(cat "$group/cgroup.procs")" ]',
-        undone=f'[ ! -e /run/systemd/system.control/{quota} ] && [ ! -d "$group" ]',
+        injected=starving,
+        stands=starving,
+        undone=f"[ ! -e /run/systemd/system.control/{quota} ] && [ ! -d {_GROUP} ]",
     )
 
 
+_GROUP = "/sys/fs/cgroup/cpu/backstay-drill"
 _HOME = "/run/backstay-drill/starved-from"
 
 
@@ -224,20 +247,27 @@ exec sleep infinity
 
 
 def _stall_disk(host: str, fault: StallDisk) -> Act:
-    """Freeze the file system; thawing what is not frozen fails, and tells that it is not."""
+    """Freeze the file system; thawing what is not frozen fails, and tells that it is not.
+
+    What freezes it again and again says in a file of another one that it could.
+    """
     thaw = f"fsfreeze --unfreeze {DATA}"
     freeze = f"fsfreeze --freeze {DATA}"
+    again = (
+        f"pause={fault.pause / 1000:g}\nrest={(fault.every - fault.pause) / 1000:g}\n"
+        f'while {freeze}; do : >{_STALLS}; sleep "$pause"; {thaw}; sleep "$rest"; done\n'
+    )
     return Act(
         host=host,
         slug="disk-stall",
         what=said(fault),
         fits=OWN_DISK,
-        runs=f"pause={fault.pause / 1000:g}\nrest={(fault.every - fault.pause) / 1000:g}\n"
-        f'while {freeze}; do sleep "$pause"; {thaw}; sleep "$rest"; done\n'
-        if fault.every
-        else "",
+        runs=again if fault.every else "",
         inject=":" if fault.every else freeze,
-        undo=thaw,
-        injected=":",
+        undo=f"rm -f {_STALLS}; {thaw}",
+        injected=f"[ -e {_STALLS} ]" if fault.every else ":",
         undone=f"! {thaw} 2>/dev/null",
     )
+
+
+_STALLS = "/run/backstay-drill/disk-stalls"

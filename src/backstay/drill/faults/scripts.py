@@ -1,7 +1,8 @@
 """The sh that arms, injects and undoes a fault on one machine, and that performs planned ones.
 
 The undo is a file in /run and a timer that runs it: both stand before anything is broken, and go
-with a reboot, as everything that a fault leaves does.
+with a reboot, as everything that a fault leaves does. The timer is the first to come and the last
+to go: whatever a drill leaves that dies, a timer is there to take it away.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ SIGN = "backstay-drill-sign"
 """Begins the lines that a script says to whoever runs it."""
 INJECTED = f"{SIGN} injected"
 UNDONE = f"{SIGN} undone"
+GONE = f"{SIGN} gone"
+"""Before it was undone by whoever runs the script, nothing of the fault stood any more."""
 
 UNDO_SECONDS = 120.0
 """How long it may take at most until what was undone is well: an apiserver boots, etcd elects."""
@@ -24,6 +27,7 @@ set -u
 folder=/run/backstay-drill
 say() { echo "backstay-drill-sign $1 $(date +%s%N)"; }
 fail() { echo "$1" >&2; exit 1; }
+unified() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }
 is_unit() { [ "$(systemctl show --value -p LoadState "$1.service")" = loaded ]; }
 # The process of a unit, or where other installers have a static pod, of the pod of that name.
 main() {
@@ -61,7 +65,8 @@ class Act:
     """What a fault is on one machine; every part is sh that may use the words above.
 
     `fits` says with `fail` why it cannot be; `inject` and `undo` do, the latter any number of
-    times; `injected` and `undone` test. `runs` is a program that goes on while the fault lasts.
+    times; `injected`, `stands` and `undone` test: after the injection, before the undo, and after
+    it. `runs` is a program that goes on while the fault lasts.
     """
 
     host: str
@@ -72,6 +77,7 @@ class Act:
     injected: str
     undone: str
     fits: str = ":"
+    stands: str = ":"
     runs: str = ""
 
     @property
@@ -79,28 +85,40 @@ class Act:
         """The name of the timer that undoes it."""
         return f"{PREFIX}-undo-{self.slug}"
 
+    @property
+    def runner(self) -> str:
+        """The name of the unit of what runs while the fault lasts."""
+        return f"{PREFIX}-run-{self.slug}.service"
+
+    @property
+    def file(self) -> str:
+        """Where the script is that undoes it."""
+        return f"{FOLDER}/{self.slug}.undo"
+
     def arm(self, seconds: float) -> str:
         """Return the script after which the machine undoes the fault whatever becomes of us."""
         return "".join(self._arm(seconds))
 
     def _arm(self, seconds: float) -> Iterator[str]:
-        yield f"{WORDS}{self.fits}\n"
+        yield f"{WORDS}{_ALONE}{self.fits}\n"
         yield f"umask 077\nmkdir -p {FOLDER}\n"
-        yield _written(f"{FOLDER}/{self.slug}.undo", self.undoing)
+        yield _written(f"{self.file}.new", self.undoing)
         if self.runs:
             yield _written(f"{FOLDER}/{self.slug}.run", WORDS + self.runs)
+        # A link is whole from its first moment on, and is never made over another.
         yield (
             f"systemd-run --quiet --collect --unit={self.unit} --on-active={seconds:.3f}s"
             " --timer-property=AccuracySec=50ms"
             " --property=Restart=on-failure --property=RestartSec=1s"
-            f" /bin/sh {FOLDER}/{self.slug}.undo || exit 1\n"
+            f" /bin/sh -c '[ ! -e {self.file} ] || exec /bin/sh {self.file}' || exit 1\n"
+            f"ln {self.file}.new {self.file} && rm {self.file}.new || exit 1\n"
             f"{self._is_armed}\n"
         )
 
     @property
     def _is_armed(self) -> str:
         return (
-            f"systemctl is-active --quiet {self.unit}.timer && [ -s {FOLDER}/{self.slug}.undo ]"
+            f"systemctl is-active --quiet {self.unit}.timer && [ -s {self.file} ]"
             f" || fail 'the undo is not armed'"
         )
 
@@ -108,7 +126,7 @@ class Act:
     def injecting(self) -> str:
         """The script that injects; nothing is touched unless the undo is armed."""
         running = (
-            f"systemd-run --quiet --collect --unit={PREFIX}-run-{self.slug}"
+            f"systemd-run --quiet --collect --unit={self.runner}"
             f" /bin/sh {FOLDER}/{self.slug}.run || exit 1\n"
             if self.runs
             else ""
@@ -121,17 +139,33 @@ class Act:
 
     @property
     def undoing(self) -> str:
-        """The script that undoes, waits until that is so, and disarms."""
-        ending = f"! systemctl stop {PREFIX}-run-{self.slug}.service\n" if self.runs else ""
+        """The script that undoes, waits until that is so, and disarms.
+
+        It says first if somebody had undone it already, or if the fault ended by itself.
+        """
+        ending = f"! systemctl stop {self.runner}\n" if self.runs else ""
         return (
             f"# Run by a timer, or by anybody, it undoes a drill's fault: {self.what}\n"
-            f"{WORDS}undo() {{\n{ending}{self.undo}\n}}\nundone() {{\n{self.undone}\n}}\n"
-            "undo\n"
+            f"{WORDS}stands() {{\n{self._stands}\n}}\n"
+            f"undo() {{\n{ending}{self.undo}\n}}\nundone() {{\n{self.undone}\n}}\n"
+            "stands || say gone\nundo\n"
             f"within {UNDO_SECONDS * 5:.0f} undone || fail 'it is not undone'\n"
             "say undone\n"
-            f"rm -f {FOLDER}/{self.slug}.undo {FOLDER}/{self.slug}.run\n"
+            f"rm -f {self.file} {FOLDER}/{self.slug}.run\n"
             f"! systemctl is-active --quiet {self.unit}.timer || systemctl stop {self.unit}.timer\n"
         )
+
+    @property
+    def _stands(self) -> str:
+        running = f"systemctl is-active --quiet {self.runner} || return 1\n" if self.runs else ""
+        return f"[ -e {self.file} ] || return 1\n{running}{self.stands}"
+
+
+_ALONE = """\
+for file in "$folder"/*.undo; do
+    [ ! -e "$file" ] || fail 'a fault of another drill stands here: backstay drill undo'
+done
+"""
 
 
 def _written(path: str, text: str) -> str:
