@@ -76,6 +76,11 @@ def legend(look: Look) -> str:
     return look.paint(Tone.FAINT, f"{words.replace('…', look.marks.ellipsis)}   {crosses}")
 
 
+def arrow(look: Look) -> str:
+    """Return what points at a column from below."""
+    return "^" if look.marks == ASCII else "↑"
+
+
 def _characters(look: Look) -> str:
     return ASCII_BARS if look.marks == ASCII else BARS
 
@@ -114,7 +119,7 @@ def _bar(milliseconds: float, look: Look) -> str:
 
 def _marks(history: History, scale: Scale, look: Look) -> Iterator[str]:
     """Yield one line for each event worth a word, under the column where it happened."""
-    sign = "^" if look.marks == ASCII else "↑"
+    sign = arrow(look)
     for at, text in events(history):
         column = scale.column(at)
         words = f"{at / SECOND:.2f} s  {text}"
