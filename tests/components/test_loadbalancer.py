@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import shutil
+import signal
 import ssl
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -18,7 +20,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from backstay.components.assemble import build
-from backstay.components.loadbalancer import CONFIG, detection_milliseconds, drain_seconds
+from backstay.components.loadbalancer import (
+    CONFIG,
+    MONITOR,
+    detection_milliseconds,
+    drain_seconds,
+)
+from backstay.components.virtual_address import CHECK as ADDRESS_CHECK
 from backstay.pki.authority import create
 from backstay.pki.issue import issue
 from backstay.pki.request import AuthorityName
@@ -179,7 +187,7 @@ async def balanced(folder: Path) -> AsyncIterator[tuple[Apiserver, Path, ssl.SSL
     port = probe.sockets[0].getsockname()[1]
     probe.close()
     text = rendered("stacked").replace(CA_FILE, str(folder / "ca.crt"))
-    text = text.replace("/run/haproxy/admin.sock", str(folder / "admin.sock"))
+    text = text.replace("/run/haproxy/", f"{folder}/")
     text = text.replace("bind *:8443", f"bind 127.0.0.1:{port}")
     text = text.replace("10.0.0.11:6443", f"127.0.0.1:{apiserver.port}")
     lines = (line for line in text.splitlines() if "server cp-2" not in line)
@@ -188,6 +196,7 @@ async def balanced(folder: Path) -> AsyncIterator[tuple[Apiserver, Path, ssl.SSL
     process = await asyncio.create_subprocess_exec(
         str(haproxy), "-db", "-f", str(folder / "haproxy.cfg"), stderr=asyncio.subprocess.DEVNULL
     )
+    (folder / "haproxy.pid").write_text(str(process.pid))
     try:
         yield apiserver, folder / "admin.sock", client, port
     finally:
@@ -251,3 +260,29 @@ async def test_who_is_silent_is_down(tmp_path: Path) -> None:
         await until(socket, lambda state: state == "UP")
         apiserver.answer = None
         await until(socket, lambda state: state == "DOWN")
+
+
+async def may_hold_the_address(folder: Path) -> bool:
+    """What the check of the virtual address says of the balancer."""
+    spec = spec_of("stacked")
+    text = text_of(build(site_of(spec)).hosts["cp-1"], ADDRESS_CHECK)
+    (folder / "check").write_text(text.replace(MONITOR, str(folder / Path(MONITOR).name)))
+    done = await asyncio.create_subprocess_exec("sh", str(folder / "check"))
+    return await done.wait() == 0
+
+
+@needs_haproxy
+async def test_a_balancer_may_hold_the_address_while_it_serves(tmp_path: Path) -> None:
+    """N5: not while it knows no apiserver; and not while it is frozen itself."""
+    async with balanced(tmp_path) as (apiserver, socket, _, _):
+        await until(socket, lambda state: state == "UP")
+        assert await may_hold_the_address(tmp_path)
+        apiserver.answer = None
+        await until(socket, lambda state: state == "DOWN")
+        assert not await may_hold_the_address(tmp_path)
+        apiserver.answer = (200, b"ok")
+        await until(socket, lambda state: state == "UP")
+        assert await may_hold_the_address(tmp_path)
+        haproxy_process = int((tmp_path / "haproxy.pid").read_text())
+        os.kill(haproxy_process, signal.SIGSTOP)
+        assert not await may_hold_the_address(tmp_path)

@@ -14,6 +14,7 @@ from component_sites import CASES, STACKED, site_of, spec_of, text_of, unit_of
 
 from backstay.components import hand_over
 from backstay.components.assemble import build
+from backstay.components.loadbalancer import MONITOR
 from backstay.components.virtual_address import CHECK, CONFIG, RULES
 from backstay.resources.files import File
 from backstay.resources.resource import Key, Resource
@@ -137,36 +138,53 @@ def test_a_reload_brings_in_rules_before_peers() -> None:
 FAKE_CURL = """\
 #!/bin/sh
 echo "$@" >>"$LOG"
-[ "$(grep -c . "$LOG")" -ge "$GOOD_FROM" ]
+set -- $ANSWERS
+shift $(($(grep -c . "$LOG") - 1))
+exit "${1:-0}"
 """
 
 
-@pytest.mark.parametrize(("good_from", "passes"), [(1, True), (2, True), (3, False)])
-def test_the_check_asks_twice_through_the_local_frontend(
-    good_from: int,
+@pytest.mark.parametrize(
+    ("answers", "passes", "asked"),
+    [
+        ((0, 0), True, 2),
+        ((7, 0, 0), True, 3),
+        ((7, 7), False, 2),
+        ((28,), False, 1),
+        ((0, 22), False, 2),
+    ],
+)
+def test_the_check_asks_several_times_in_its_second(
+    answers: tuple[int, ...],
     passes: bool,  # noqa: FBT001
+    asked: int,
     tmp_path: Path,
 ) -> None:
-    """One apiserver that has just frozen does not make every balancer give the address away."""
+    """Silence (28) and no apiserver (22) fail it at once; refused (7), it asks once more."""
     script = tmp_path / "check"
     script.write_text(text_of(balancer(STACKED), CHECK))
-    for name, text in (
-        ("curl", FAKE_CURL),
-        ("setpriv", '#!/bin/sh\nwhile [ "${1#--}" != "$1" ]; do shift; done\nexec "$@"\n'),
-    ):
-        program = tmp_path / name
-        program.write_text(text)
-        program.chmod(0o755)
-    log = tmp_path / "log"
+    curl, log = tmp_path / "curl", tmp_path / "log"
+    curl.write_text(FAKE_CURL)
+    curl.chmod(0o755)
     log.touch()
     environment = {
         "PATH": f"{tmp_path}:/usr/bin:/bin",
         "LOG": str(log),
-        "GOOD_FROM": str(good_from),
+        "ANSWERS": " ".join(map(str, answers)),
     }
     done = subprocess.run(["sh", str(script)], env=environment, check=False)
     assert (done.returncode == 0) is passes
     calls = log.read_text().splitlines()
-    assert len(calls) == min(good_from, 2)
-    assert all(call.endswith("https://127.0.0.1:8443/readyz") for call in calls)
-    assert all("--cacert /etc/kubernetes/pki/ca.crt" in call for call in calls)
+    assert len(calls) == asked
+    assert all(call.endswith(f"--unix-socket {MONITOR} http://balancer/serving") for call in calls)
+
+
+@pytest.mark.parametrize(("profile", "asks"), [("default", 2), ("fast", 4)])
+def test_the_profile_says_how_often_the_check_asks(profile: str, asks: int) -> None:
+    """Keepalived itself counts in whole seconds; the script has to end within its own."""
+    spec = {**STACKED, "profile": profile}
+    text = text_of(balancer(spec), CHECK)
+    pauses = next(line for line in text.splitlines() if line.startswith("for pause in "))
+    words = [float(word) for word in pauses.removesuffix("; do").split()[3:]]
+    assert len(words) == asks
+    assert sum(words) <= 0.8

@@ -107,24 +107,28 @@ async def test_the_document_has_the_same_facts() -> None:
                 "leader_milliseconds": 1600,
                 "apiserver_milliseconds": 1750,
                 "address_milliseconds": 682.8,
+                "balancer_milliseconds": 1382.8,
             },
             "proposed": {
                 "fits": True,
                 "leader_milliseconds": 980,
                 "apiserver_milliseconds": 850,
                 "address_milliseconds": 341.4,
+                "balancer_milliseconds": 591.4,
             },
             "default": {
                 "fits": True,
                 "leader_milliseconds": 1600,
                 "apiserver_milliseconds": 1750,
                 "address_milliseconds": 682.8,
+                "balancer_milliseconds": 1382.8,
             },
             "fast": {
                 "fits": False,
                 "leader_milliseconds": 700,
                 "apiserver_milliseconds": 850,
                 "address_milliseconds": 341.4,
+                "balancer_milliseconds": 591.4,
             },
         }
     )

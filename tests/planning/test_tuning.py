@@ -126,6 +126,7 @@ def test_the_arithmetic_can_be_checked_by_hand() -> None:
         ),
         "advert_interval_milliseconds": Least(150, "3 × (round trip 44.0 ms + lateness 5.0 ms)"),
         "check_timeout_milliseconds": Least(450, "3 × /readyz 150.0 ms"),
+        "address_check_timeout_milliseconds": Least(50, "9 × lateness 5.0 ms"),
     }
 
 
@@ -181,6 +182,7 @@ def test_a_timer_of_which_nothing_was_measured_has_no_least_value() -> None:
             350, "heartbeat 50 ms + 10 × lateness 30.0 ms; round trip, fsync not measured"
         ),
         "advert_interval_milliseconds": Least(90, "3 × lateness 30.0 ms; round trip not measured"),
+        "address_check_timeout_milliseconds": Least(270, "9 × lateness 30.0 ms"),
     }
     assert proposal.because("heartbeat_milliseconds") == "fast's own: round trip not measured"
 
@@ -199,11 +201,15 @@ def test_the_intervals_of_checks_have_their_sum_too() -> None:
     assert slow.because("check_interval_milliseconds") == (
         "fast's own: a frozen apiserver is out after 250 + 1 × 100 + 2 × 450 = 1250 ms"
     )
+    assert slow.because("address_check_interval_milliseconds") == (
+        "fast's own: a frozen balancer is left after 250 + 300 + skew = 591 ms"
+    )
 
 
 def test_gaps_are_what_the_timers_imply() -> None:
-    """Two election time-outs; two checks that time out; three adverts and a skew."""
+    """Two election time-outs; two checks that time out; three adverts and a skew; an answer."""
+    skew = Fraction(106 * 100, 256)
     assert gaps(FAST) == Gaps(
-        leader=700, apiserver=850, address=float(Fraction(300) + Fraction(106 * 100, 256))
+        leader=700, apiserver=850, address=float(300 + skew), balancer=float(250 + 300 + skew)
     )
     assert gaps(DEFAULT).apiserver == 500 + 250 + 2 * 500

@@ -70,6 +70,8 @@ def test_a_profile_keeps_its_promise_by_arithmetic(profile: Profile) -> None:
     timers, promised = TIMERS[profile], PROMISED[profile]
     assert 2 * timers.election_milliseconds <= promised - 100
     assert 4 * timers.advert_interval_milliseconds <= promised
+    asked = timers.address_check_interval_milliseconds + timers.address_check_timeout_milliseconds
+    assert asked + timers.advert_interval_milliseconds <= promised - 100
     silence = timers.check_timeout_milliseconds + 2 * timers.check_interval_milliseconds
     assert longest_check(timers) <= 1.3 * silence
 

@@ -17,7 +17,14 @@ from backstay.spec.profiles import TIMERS, Timers
 
 MEASURED_HEAD = ("MEASURED", "WHERE", "P50", "P99", "SAMPLES")
 TIMER_HEAD = ("TIMER", "NOW", "PROPOSED", "LEAST", "BECAUSE")
-PROFILE_HEAD = ("TIMERS", "FIT", "LEADER LOST", "APISERVER FROZEN", "ADDRESS MOVED")
+PROFILE_HEAD = (
+    "TIMERS",
+    "FIT",
+    "LEADER LOST",
+    "APISERVER FROZEN",
+    "ADDRESS MOVED",
+    "BALANCER FROZEN",
+)
 
 
 def text(tuning: Tuning, look: Look) -> str:
@@ -116,7 +123,7 @@ def _profiles(tuning: Tuning, look: Look) -> Iterator[tuple[str, ...]]:
     marks = {True: look.marks.tick, False: look.marks.cross, None: "?"}
     for name, timers in _sets(tuning):
         found = gaps(timers)
-        times = (found.leader, found.apiserver, found.address)
+        times = (found.leader, found.apiserver, found.address, found.balancer)
         fit = marks[tuning.proposal.fits(timers)]
         yield (name, fit, *(f"{one / 1000:.2f} s" for one in times))
 
@@ -180,6 +187,7 @@ def _gaps(found: Gaps) -> Mapping[str, float]:
         "leader_milliseconds": found.leader,
         "apiserver_milliseconds": found.apiserver,
         "address_milliseconds": round(found.address, 1),
+        "balancer_milliseconds": round(found.balancer, 1),
     }
 
 

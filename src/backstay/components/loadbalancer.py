@@ -21,6 +21,9 @@ from backstay.spec.model import ClusterSpec
 
 CONFIG = "/etc/haproxy/haproxy.cfg"
 PROGRAM = "/usr/sbin/haproxy"
+MONITOR = "/run/haproxy/monitor.sock"
+MONITORED = "/serving"
+"""Answers 200 while haproxy runs and knows an apiserver to send connections to."""
 FALL = 2
 RISE = 2
 PRIVILEGED_PORTS = 1024
@@ -108,6 +111,9 @@ def configuration(ground: Ground) -> Iterator[str]:
     yield "    default_backend apiservers"
     yield ""
     yield from _backend(ground)
+    if ground.spec.endpoint.vip is not None:
+        yield ""
+        yield from _MONITOR
 
 
 _GLOBAL = (
@@ -116,6 +122,16 @@ _GLOBAL = (
     "    stats socket /run/haproxy/admin.sock mode 600 level admin expose-fd listeners",
     "    # After a reload the old process serves its connections to their end, but not for ever.",
     "    hard-stop-after 1h",
+)
+
+
+_MONITOR = (
+    "frontend monitor",
+    "    # Whether this machine may hold the virtual address: keepalived asks.",
+    "    mode http",
+    f"    bind {MONITOR} mode 600",
+    f"    monitor-uri {MONITORED}",
+    "    monitor fail if { nbsrv(apiservers) lt 1 }",
 )
 
 

@@ -6,13 +6,14 @@ The program comes from the distribution; preflight looks that it is there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 
 from backstay.components import hand_over
-from backstay.components.addresses import V6, https
+from backstay.components.addresses import V6
 from backstay.components.endpoint_ring import VRRP
+from backstay.components.loadbalancer import MONITOR, MONITORED
 from backstay.components.place import LIBRARY, SETTINGS, Place
-from backstay.components.units import FOREVER, SEALED, Kind, Unit, install
-from backstay.pki.kept import KeptName
+from backstay.components.units import FIRST, FOREVER, SEALED, Kind, Unit, install
 from backstay.resources.content import Text
 from backstay.resources.files import Directory, File
 from backstay.resources.resource import Resource
@@ -24,8 +25,10 @@ PROGRAM = "/usr/sbin/keepalived"
 CHECK = f"{LIBRARY}/check-endpoint"
 RULES = f"{SETTINGS}/vrrp.nft"
 HIGHEST_PRIORITY = 150
-ATTEMPT_SECONDS = 0.9
+RUN_MILLISECONDS = 1000
+"""keepalived runs a check so often at most (2.2.7: "interval must be between 1 and 4294")."""
 
+_UNPRIVILEGED = "/usr/bin/setpriv --reuid=haproxy --regid=haproxy --clear-groups --no-new-privs"
 _PROCESS_FILES = "--pid=/run/keepalived/keepalived.pid --vrrp_pid=/run/keepalived/vrrp.pid"
 _CAPABILITIES = (
     # Addresses and packets; its priority; and the check's fall from root.
@@ -78,6 +81,8 @@ def _unit(place: Place, config: File, rules: File, check: File) -> Unit:
             # may learn on cgroup v1 by waiting alone; an orderly stop takes a tenth of this.
             "TimeoutStopSec=2s",
             "OOMScoreAdjust=-900",
+            # Of the check, which its late answer would fail; keepalived itself goes before that.
+            FIRST,
             "RuntimeDirectory=keepalived",
             *(line for line in SEALED if not line.startswith("RestrictRealtime")),
             "ProtectKernelTunables=yes",
@@ -109,7 +114,7 @@ def configuration(place: Place, vip: IPAddress) -> Iterator[str]:
         "    vrrp_garp_master_refresh 60",
         "}",
         "",
-        *_SCRIPT,
+        *_script(place),
         "",
         "vrrp_instance kubernetes {",
         "    state BACKUP",
@@ -129,16 +134,26 @@ def configuration(place: Place, vip: IPAddress) -> Iterator[str]:
     )
 
 
-_SCRIPT = (
-    "vrrp_script endpoint {",
-    f'    script "/bin/sh {CHECK}"',
-    "    interval 1",
-    "    timeout 2",
-    "    fall 2",
-    # Coming back moves nothing, since no instance preempts: once is enough.
-    "    rise 1",
-    "}",
-)
+def _script(place: Place) -> Iterator[str]:
+    """Yield how the check is run: as haproxy's own user, who may use its socket.
+
+    Not by keepalived's `user`: 2.2.7 ends itself by SIGTERM when it tests such a file (notify.c
+    compares the parent's PID with that of a main process, which there is none of).
+    """
+    timers = place.spec.load_balancer
+    waits = timers.address_check_interval_milliseconds + timers.address_check_timeout_milliseconds
+    yield from (
+        "vrrp_script endpoint {",
+        f'    script "{_UNPRIVILEGED} /bin/sh {CHECK}"',
+        f"    interval {RUN_MILLISECONDS // 1000}",
+        # The script ends by itself, unless it cannot.
+        f"    timeout {ceil((RUN_MILLISECONDS + waits) / 1000) + 1}",
+        # It has asked long enough itself before it fails.
+        "    fall 1",
+        # Coming back moves nothing, since no instance preempts: once is enough.
+        "    rise 1",
+        "}",
+    )
 
 
 def _priority(place: Place) -> int:
@@ -159,17 +174,33 @@ def _unicast(place: Place) -> Iterator[str]:
 
 
 def _check(place: Place) -> str:
-    """Return the check: twice, since the first may meet an apiserver that has just frozen."""
-    url = https("127.0.0.1", place.spec.endpoint.port) + "/readyz"
+    """Return the check: it asks several times in its second, since keepalived counts in whole ones.
+
+    Asking haproxy itself, and not an apiserver through it, tells a frozen balancer from a frozen
+    apiserver, which must not move the address. Refused (7) is what a balancer does for a moment
+    that is started again.
+    """
+    timers = place.spec.load_balancer
+    interval = timers.address_check_interval_milliseconds
+    pause = f"{interval / 1000:g}"
+    pauses = (pause,) * (RUN_MILLISECONDS // interval - 1)
     return f"""\
 #!/bin/sh
-# Succeeds while the balancer of this machine leads to an apiserver that is ready.
+# Succeeds while the balancer of this machine answers and knows an apiserver that is ready.
 ask() {{
-    setpriv --reuid=65534 --regid=65534 --clear-groups --no-new-privs \\
-        curl --silent --fail --output /dev/null --noproxy '*' --max-time {ATTEMPT_SECONDS} \\
-        --cacert {KeptName.KUBERNETES_CERTIFICATE.value} {url}
+    curl --silent --fail --output /dev/null --noproxy '*' \\
+        --max-time {timers.address_check_timeout_milliseconds / 1000:g} \\
+        --unix-socket {MONITOR} http://balancer{MONITORED}
 }}
-ask || ask
+serves() {{
+    ask && return
+    [ $? -eq 7 ] && sleep {pause} && ask
+}}
+for pause in {" ".join((*pauses, "0"))}; do
+    sleep "$pause" &
+    serves || exit 1
+    wait
+done
 """
 
 

@@ -73,6 +73,7 @@ class Gaps:
     leader: float
     apiserver: float
     address: float
+    balancer: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Proposal:
         if name in RULED_BY:
             said = _unmeasured(name, self.missing) or "there is nothing to outlast"
         else:
-            said = _until_out(self.timers or TIMERS[Profile.FAST])
+            said = _until_out(name, self.timers or TIMERS[Profile.FAST])
         return f"{Profile.FAST}'s own: {said}"
 
 
@@ -156,26 +157,32 @@ def gaps(timers: Timers) -> Gaps:
     """Return what the timers imply.
 
     Raft waits for up to twice the time-out, at random. A balancer asks again sooner once a check
-    has failed, and each check that a frozen apiserver accepts takes the whole time-out.
+    has failed, and each check that a frozen apiserver accepts takes the whole time-out. Who gives
+    the address up says so, and the next waits for its skew alone.
     """
-    skew = (PRIORITIES - HIGHEST_PRIORITY) / PRIORITIES
+    skew = (PRIORITIES - HIGHEST_PRIORITY) / PRIORITIES * timers.advert_interval_milliseconds
     return Gaps(
         leader=2 * timers.election_milliseconds,
         apiserver=timers.check_interval_milliseconds
         + (FALL - 1) * timers.check_fast_interval_milliseconds
         + FALL * timers.check_timeout_milliseconds,
-        address=(ADVERTS + skew) * timers.advert_interval_milliseconds,
+        address=ADVERTS * timers.advert_interval_milliseconds + skew,
+        balancer=timers.address_check_interval_milliseconds
+        + timers.address_check_timeout_milliseconds
+        + skew,
     )
 
 
 HEARTBEAT, ELECTION = "heartbeat_milliseconds", "election_milliseconds"
 ADVERT, TIMEOUT = "advert_interval_milliseconds", "check_timeout_milliseconds"
+ASK, ANSWER = "address_check_interval_milliseconds", "address_check_timeout_milliseconds"
 
 RULED_BY: Mapping[str, tuple[Quantity, ...]] = {
     HEARTBEAT: (Quantity.ROUND_TRIP,),
     ELECTION: (Quantity.ROUND_TRIP, Quantity.FSYNC, Quantity.LATENESS),
     ADVERT: (Quantity.ROUND_TRIP, Quantity.LATENESS),
     TIMEOUT: (Quantity.READYZ,),
+    ANSWER: (Quantity.LATENESS,),
 }
 """What each timer has to outlast; an interval between checks may have any length."""
 
@@ -190,6 +197,8 @@ FACTORS: Mapping[str, float] = {
     ADVERT: 3,
     # Two checks in a row must fail, each over a connection of its own.
     TIMEOUT: 3,
+    # One answer that is late moves the address: as often as for ADVERT, all at once.
+    ANSWER: 9,
 }
 
 
@@ -240,8 +249,12 @@ def _unmeasured(name: str, missing: Collection[Quantity]) -> str:
     return f"{names} not measured" if names else ""
 
 
-def _until_out(timers: Timers) -> str:
-    """Return how soon the balancers leave out an apiserver that is frozen, as a sum."""
+def _until_out(name: str, timers: Timers) -> str:
+    """Return how soon a frozen apiserver is left out, or a frozen balancer left, as a sum."""
+    if name == ASK:
+        asks = f"{timers.address_check_interval_milliseconds} + "
+        asks += f"{timers.address_check_timeout_milliseconds} + skew"
+        return f"a frozen balancer is left after {asks} = {gaps(timers).balancer:.0f} ms"
     checks = f"{FALL - 1} × {timers.check_fast_interval_milliseconds}"
     waits = f"{FALL} × {timers.check_timeout_milliseconds}"
     parts = f"{timers.check_interval_milliseconds} + {checks} + {waits}"

@@ -223,6 +223,14 @@ class LoadBalancer(Timed):
         default=_TIMERS.advert_interval_milliseconds, ge=10, le=40000
     )
     """How often the holder of the vip shows itself; three silences move it. Whole hundredths."""
+    address_check_interval_milliseconds: Whole = Field(
+        default=_TIMERS.address_check_interval_milliseconds, ge=100, le=1000
+    )
+    """How often a machine asks its own haproxy whether it serves: else the vip is not for it."""
+    address_check_timeout_milliseconds: Whole = Field(
+        default=_TIMERS.address_check_timeout_milliseconds, ge=50, le=60000
+    )
+    """How long that answer may take: one that comes later, or not at all, moves the vip."""
 
 
 class Kubelet(Part):

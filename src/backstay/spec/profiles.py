@@ -31,6 +31,8 @@ class Timers:
     check_fast_interval_milliseconds: int
     check_timeout_milliseconds: int
     advert_interval_milliseconds: int
+    address_check_interval_milliseconds: int
+    address_check_timeout_milliseconds: int
 
     def values(self) -> dict[str, int]:
         """Return each value by its name."""
@@ -51,6 +53,9 @@ TIMERS: Mapping[Profile, Timers] = MappingProxyType(
             check_timeout_milliseconds=500,
             # Three silences and a skew of up to one half: 0.7 s, where VRRP's own 1 s takes 3.6 s.
             advert_interval_milliseconds=200,
+            # A frozen balancer is left after 1.3 s at most and a skew; two asks cost 2 % of a core.
+            address_check_interval_milliseconds=500,
+            address_check_timeout_milliseconds=800,
         ),
         # Writes come back within 0.8 s, on machines with processors and disks to spare.
         Profile.FAST: Timers(
@@ -64,6 +69,9 @@ TIMERS: Mapping[Profile, Timers] = MappingProxyType(
             check_timeout_milliseconds=250,
             # 0.35 s; below this a busy processor moves the address too (performance.md, E6).
             advert_interval_milliseconds=100,
+            # 0.55 s and a skew, which leaves 0.2 s to connect anew and to write.
+            address_check_interval_milliseconds=250,
+            address_check_timeout_milliseconds=300,
         ),
     }
 )
@@ -72,4 +80,4 @@ TIMERS: Mapping[Profile, Timers] = MappingProxyType(
 PROMISED_MILLISECONDS: Mapping[Profile, int] = MappingProxyType(
     {Profile.DEFAULT: 2000, Profile.FAST: 800}
 )
-"""How long writes through the endpoint stop at most when any one machine is lost."""
+"""How long writes through the endpoint stop at most when any one machine or balancer is lost."""

@@ -53,5 +53,10 @@ def _check(spec: ClusterSpec) -> float:
 def _promise(spec: ClusterSpec) -> float:
     """Return the promise, stretched as the cluster's slowest timer is against its profile's."""
     own, usual = gaps(spec.timers), gaps(TIMERS[spec.profile])
-    stretched = max(own.leader / usual.leader, own.address / usual.address, 1.0)
+    pairs = (
+        (own.leader, usual.leader),
+        (own.address, usual.address),
+        (own.balancer, usual.balancer),
+    )
+    stretched = max(1.0, *(mine / theirs for mine, theirs in pairs))
     return PROMISED_MILLISECONDS[spec.profile] * stretched
