@@ -21,9 +21,8 @@ from backstay.drill.faults.kinds import (
     Unit,
 )
 from backstay.drill.faults.targets import Site
-from backstay.drill.inject import Turn, injected
+from backstay.drill.inject import Turn, armed_seconds, injected
 from backstay.drill.machines import Machines
-from backstay.drill.undo import leftovers, undo_all
 from backstay.errors import (
     RefusedError,
     StepFailedError,
@@ -61,6 +60,7 @@ class Watched:
 
     wrong: Callable[[str, str], Completed | Exception | None] = lambda _host, _stage: None
     pause: float = 0
+    seconds: float = 9
     seen: list[tuple[str, str]] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)
     """Scripts that nobody left before their end."""
@@ -69,6 +69,15 @@ class Watched:
     def world(self) -> World:
         """The world of these machines."""
         return World({host: _Machine(host, self) for host in HOSTS})
+
+    @asynccontextmanager
+    async def again(self, host: str) -> AsyncIterator[_Machine]:
+        """Reach a machine over a new connection."""
+        self.seen.append(("again", host))
+        answer = self.wrong(host, "again")
+        if isinstance(answer, Exception):
+            raise answer
+        yield _Machine(host, self)
 
     def tell(self, host: str, turn: Turn, what: str) -> None:
         """Write down what is told."""
@@ -89,8 +98,9 @@ class Watched:
             hosts,
             site=SITE,
             world=self.world,
+            again=self.again,
             machines=machines,
-            seconds=9,
+            seconds=self.seconds,
             tell=self.tell,
         ):
             yield
@@ -111,11 +121,8 @@ class _Machine:
         if isinstance(answer, Exception):
             raise answer
         if on_line is not None:
-            for sign in (
-                ("injected", "undone")
-                if what == "step"
-                else ({"inject": "injected", "undo": "undone"}[what],)
-            ):
+            said = {"inject": "injected", "undo": "undone", "step": "injected undone"}[what]
+            for sign in (answer.stdout if answer and answer.stdout else said).split():
                 on_line(f"backstay-drill-sign {sign} 1700000000000000000")
             on_line("what else a program prints")
         await asyncio.sleep(self.all.pause)
@@ -235,6 +242,62 @@ async def test_an_undo_that_fails_is_told_and_raised() -> None:
     assert (Turn.FAILED, "cp-1") in watched.seen
 
 
+async def test_a_fault_that_was_gone_before_is_told_as_such() -> None:
+    """Whoever reads the history must not think that it stood until then."""
+    gone = Completed(0, "gone undone", "")
+    watched = Watched(lambda _host, what: gone if what == "undo" else None)
+    async with watched.broken(FREEZE, "cp-1"):
+        pass
+    assert watched.stages()[-3:] == ["undo", Turn.GONE, Turn.UNDONE]
+
+
+def lost_at_first(*, tries: int) -> Callable[[str, str], Exception | None]:
+    """Lose the connection when the fault is undone, and find no other at so many tries."""
+    left = {"undo": 1, "again": tries}
+
+    def wrong(host: str, what: str) -> Exception | None:
+        if host != "cp-1" or not left.get(what):
+            return None
+        left[what] -= 1
+        return UnreachableError("the connection was lost", where=host)
+
+    return wrong
+
+
+async def test_a_machine_that_was_lost_meanwhile_is_undone_over_another_connection() -> None:
+    """As soon as there is one; the drill goes on, and has a verdict."""
+    watched = Watched(lost_at_first(tries=2))
+    async with watched.broken(FREEZE, *HOSTS):
+        pass
+    mine = [what for what, host in watched.seen if host == "cp-1"]
+    assert mine == ["arm", "inject", "injected", "undo", *["again"] * 3, "undo", "undone"]
+    assert ("again", "cp-2") not in watched.seen
+
+
+async def test_a_machine_that_stays_lost_is_waited_for_only_so_long() -> None:
+    """Its last answer is the error, and nobody thinks that it is undone."""
+    watched = Watched(lost_at_first(tries=99), seconds=0.3)
+    with pytest.raises(UnreachableError, match="the connection was lost"):
+        async with watched.broken(FREEZE, *HOSTS):
+            pass
+    assert watched.seen[-1] == (Turn.FAILED, "cp-1")
+    assert {host for what, host in watched.seen if what == Turn.UNDONE} == {"cp-2", "cp-3"}
+
+
+@pytest.mark.parametrize(
+    ("fault", "longest"),
+    [
+        (FREEZE, 20 + 20 + 5),
+        (BreakUnit(Unit.APISERVER, Harm.STOP), 20 + 120 + 5),
+        (BreakMachine(Power.OFF), 20 + 120 + 5),
+    ],
+    ids=repr,
+)
+def test_no_machine_undoes_a_fault_before_its_time_is_over(fault: Fault, longest: float) -> None:
+    """However long it takes to arm all, to inject everywhere, and to let it stand for 5 s."""
+    assert longest + 10 < armed_seconds(fault, 5) < longest + 60
+
+
 async def test_nothing_breaks_nothing() -> None:
     """Not one machine is asked."""
     watched = Watched()
@@ -283,21 +346,3 @@ async def test_no_machine_is_broken_where_nobody_can_mend_it() -> None:
         ):
             pytest.fail("the block began")
     assert "power-off" not in watched.stages()
-
-
-async def test_leftovers_are_told_by_machine_and_undone_everywhere() -> None:
-    """What a machine says, whose power is in somebody's hands, and who cannot be asked."""
-    said = Completed(0, "fault freeze etcd\nfrozen etcd\n", "")
-    lost = UnreachableError("the connection was lost")
-    watched = Watched(lambda host, _stage: {"cp-1": said, "cp-3": lost}.get(host))
-    switch = _Switch(watched.seen)
-    found = await leftovers(watched.world, switch)
-    assert dict(found) == {
-        "cp-1": ("fault freeze etcd", "frozen etcd"),
-        "cp-2": ("its power is in a drill's hands",),
-        "cp-3": ("unknown: the connection was lost",),
-    }
-    with pytest.raises(UnreachableError):
-        await undo_all(watched.world, switch)
-    assert ("mend", "cp-2") in watched.seen
-    assert {host for what, host in watched.seen if what == "undo"} == set(HOSTS)

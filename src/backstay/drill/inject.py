@@ -9,13 +9,17 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
 
+from backstay.drill.again import Again, patiently
 from backstay.drill.faults.acts import acts
 from backstay.drill.faults.kinds import (
     BreakMachine,
+    BreakUnit,
     Fault,
+    Harm,
     MoveLeader,
     MoveVip,
     Nothing,
@@ -24,17 +28,21 @@ from backstay.drill.faults.kinds import (
     Restart,
     said,
 )
-from backstay.drill.faults.scripts import INJECTED, UNDO_SECONDS, UNDONE, Act
+from backstay.drill.faults.scripts import GONE, INJECTED, UNDO_SECONDS, UNDONE, Act
 from backstay.drill.faults.steps import SERVING_SECONDS, Step, steps
 from backstay.drill.faults.targets import Site
 from backstay.drill.machines import Machines
-from backstay.errors import BackstayError, RefusedError, StepFailedError
+from backstay.errors import BackstayError, RefusedError, StepFailedError, UnreachableError
 from backstay.fleet.transport import Machine
 from backstay.fleet.world import World
 
 ARM_SECONDS = 20.0
-INJECT_SECONDS = 120.0
+INJECT_SECONDS = 20.0
+"""Half of it may be waiting for the effect."""
+STOP_SECONDS = 120.0
 """An orderly stop may take the 90 s after which systemd kills."""
+LATE_SECONDS = 20.0
+"""What the machines wait beyond all that we may need, before they undo it without us."""
 REST_SECONDS = 15.0
 """Beyond what the machine itself allows: for the way there and back."""
 
@@ -46,11 +54,29 @@ class Turn(StrEnum):
 
     INJECTED = "injected"
     UNDONE = "undone"
+    GONE = "gone"
+    """Somebody, or the machine itself, had undone it before we did."""
     FAILED = "failed"
 
 
 Tell = Callable[[str, Turn, str], None]
 """Hears, the moment it happens, of a host, a turn, and in words of which fault or trouble."""
+
+
+def armed_seconds(fault: Fault, seconds: float) -> float:
+    """Return for how long to arm machines for a fault that is to stand for so many seconds.
+
+    The first is armed before the last, and all before any is broken: none may undo it meanwhile.
+    """
+    return ARM_SECONDS + _inject_seconds(fault) + seconds + LATE_SECONDS
+
+
+def _inject_seconds(fault: Fault) -> float:
+    match fault:
+        case BreakUnit(_, Harm.STOP) | BreakMachine(Power.OFF | Power.REBOOT):
+            return STOP_SECONDS
+        case _:
+            return INJECT_SECONDS
 
 
 def injected(
@@ -59,6 +85,7 @@ def injected(
     *,
     site: Site,
     world: World,
+    again: Again,
     machines: Machines | None,
     seconds: float,
     tell: Tell,
@@ -66,21 +93,24 @@ def injected(
     """Give the block in which the fault stands; a planned one is over when the block begins.
 
     Whatever becomes of us, the machines undo it by themselves `seconds` after they were armed.
-    `machines` is None where nobody holds their power. Raises RefusedError, with nothing broken,
-    when a machine cannot promise that; StepFailedError when it could not be injected or undone.
+    `again` reaches one whose connection was lost; `machines` is None where nobody holds their
+    power. Raises RefusedError, with nothing broken, when a machine cannot promise to undo;
+    StepFailedError when it could not be injected or undone.
     """
     match fault:
         case Nothing():
             return nullcontext()
         case BreakMachine(power):
-            return _without(power, hosts, _required(machines), seconds, tell)
+            return _without(power, hosts, required_power(machines), seconds, tell)
         case Restart() | MoveLeader() | MoveVip() | ReloadBalancer():
             return _planned(steps(fault, hosts, site), world, tell)
         case _:
-            return _lasting(acts(fault, hosts, site), world, seconds, tell)
+            found, deadline = acts(fault, hosts, site), _inject_seconds(fault)
+            return _Lasting(found, world, again, seconds, deadline, tell).standing()
 
 
-def _required(machines: Machines | None) -> Machines:
+def required_power(machines: Machines | None) -> Machines:
+    """Return who holds the machines' power; RefusedError if nobody does."""
     if machines is None:
         raise RefusedError(
             "nobody here can give a machine its power back",
@@ -90,51 +120,62 @@ def _required(machines: Machines | None) -> Machines:
     return machines
 
 
-@asynccontextmanager
-async def _lasting(
-    found: Sequence[Act], world: World, seconds: float, tell: Tell
-) -> AsyncIterator[None]:
-    armed: list[Act] = []
+@dataclass(frozen=True, slots=True)
+class _Lasting:
+    """What is armed, injected and undone on each machine; `armed` is what may have been."""
 
-    async def arm(act: Act) -> None:
-        machine = world.machine(act.host)
-        # Until it says no, it may have armed.
-        armed.append(act)
+    acts: Sequence[Act]
+    world: World
+    again: Again
+    seconds: float
+    deadline: float
+    tell: Tell
+    armed: list[Act] = field(default_factory=list)
+
+    @asynccontextmanager
+    async def standing(self) -> AsyncIterator[None]:
         try:
-            await _run(machine, act.arm(seconds), what=act.what, deadline=ARM_SECONDS)
+            await each(self.acts, self._arm)
+            await each(self.acts, self._inject)
+            yield
+        finally:
+            await each(self.armed, self._undo)
+
+    async def _arm(self, act: Act) -> None:
+        machine = self.world.machine(act.host)
+        # Until it says no, it may have armed.
+        self.armed.append(act)
+        try:
+            await _run(machine, act.arm(self.seconds), what=act.what, deadline=ARM_SECONDS)
         except StepFailedError as error:
-            armed.remove(act)
+            self.armed.remove(act)
             raise RefusedError(
                 f"{act.what} is not possible, or not certain to be undone; nothing was injected",
                 where=act.host,
                 why=error.why,
             ) from error
 
-    async def inject(act: Act) -> None:
-        await _run(
-            world.machine(act.host),
-            act.injecting,
-            what=act.what,
-            deadline=INJECT_SECONDS,
-            on_line=_ear(act.host, act.what, tell),
-        )
+    async def _inject(self, act: Act) -> None:
+        ear = _ear(act.host, act.what, self.tell)
+        machine = self.world.machine(act.host)
+        await _run(machine, act.injecting, what=act.what, deadline=self.deadline, on_line=ear)
 
-    async def undo(act: Act) -> None:
-        ear = _ear(act.host, act.what, tell)
-        deadline = UNDO_SECONDS + REST_SECONDS
+    async def _undo(self, act: Act) -> None:
         try:
-            machine = world.machine(act.host)
-            await _run(machine, act.undoing, what=act.what, deadline=deadline, on_line=ear)
+            try:
+                await self._undo_by(self.world.machine(act.host), act)
+            except UnreachableError:
+                # By its timer it undoes the fault without us; what we find then says so.
+                async with patiently(self.again, act.host, seconds=self.seconds) as machine:
+                    await self._undo_by(machine, act)
         except BackstayError as error:
-            tell(act.host, Turn.FAILED, f"undo of {act.what}: {error.why or error.what}")
+            self.tell(act.host, Turn.FAILED, f"undo of {act.what}: {error.why or error.what}")
             raise
 
-    try:
-        await each(found, arm)
-        await each(found, inject)
-        yield
-    finally:
-        await each(armed, undo)
+    async def _undo_by(self, machine: Machine, act: Act) -> None:
+        ear = _ear(act.host, act.what, self.tell)
+        deadline = UNDO_SECONDS + REST_SECONDS
+        await _run(machine, act.undoing, what=act.what, deadline=deadline, on_line=ear)
 
 
 @asynccontextmanager
@@ -178,7 +219,7 @@ async def _planned(todo: Sequence[Step], world: World, tell: Tell) -> AsyncItera
                 world.machine(step.host),
                 step.script,
                 what=step.what,
-                deadline=INJECT_SECONDS + SERVING_SECONDS,
+                deadline=STOP_SECONDS + SERVING_SECONDS,
                 on_line=_ear(step.host, step.what, tell),
             )
         except BackstayError as error:
@@ -191,11 +232,14 @@ def _ear(host: str, what: str, tell: Tell) -> Callable[[str], None]:
     """Return who hears a script's signs; other lines are nobody's business."""
 
     def hear(line: str) -> None:
-        for sign, turn in ((INJECTED, Turn.INJECTED), (UNDONE, Turn.UNDONE)):
+        for sign, turn in _SIGNS.items():
             if line.startswith(sign):
                 tell(host, turn, what)
 
     return hear
+
+
+_SIGNS = {INJECTED: Turn.INJECTED, GONE: Turn.GONE, UNDONE: Turn.UNDONE}
 
 
 async def _run(
