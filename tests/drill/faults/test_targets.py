@@ -131,3 +131,20 @@ def test_roles_are_gathered_where_the_virtual_address_is() -> None:
 def test_what_cannot_or_need_not_be_gathered_is_left_alone(target: str) -> None:
     """Nobody becomes a worker by being asked to."""
     assert scattered(target, replace(ROLES, etcd_leader="cp-1")) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "role"),
+    [
+        (ALL_IN_ONE, "etcd-leader"),
+        ("vip-holder+scheduler-holder", "scheduler-holder"),
+        ("worker+etcd-leader", "etcd-leader"),
+    ],
+)
+def test_a_role_is_not_moved_where_it_cannot_be(target: str, role: str) -> None:
+    """A balancer of its own becomes no member of etcd, however often the leader gives up."""
+    apart = replace(SITE, balancers=("lb-1",), addresses={**SITE.addresses, "lb-1": "10.0.0.21"})
+    with pytest.raises(PreflightError) as error:
+        scattered(target, replace(ROLES, site=apart, vip_holder="lb-1"))
+    assert error.value.what.startswith(f"{role} cannot be given to ")
+    assert "cp-1, cp-2, cp-3" in error.value.why

@@ -19,8 +19,12 @@ VIP_HOLDER = "vip-holder"
 ETCD_LEADER = "etcd-leader"
 CONTROLLER_MANAGER_HOLDER = "controller-manager-holder"
 SCHEDULER_HOLDER = "scheduler-holder"
-MOVABLE = frozenset({ETCD_LEADER, CONTROLLER_MANAGER_HOLDER, SCHEDULER_HOLDER})
-"""Roles that can be given to another machine in an orderly way."""
+MOVABLE: Mapping[str, Callable[[Site], tuple[str, ...]]] = {
+    ETCD_LEADER: lambda site: site.members,
+    CONTROLLER_MANAGER_HOLDER: lambda site: site.planes,
+    SCHEDULER_HOLDER: lambda site: site.planes,
+}
+"""Roles that can be given to another machine in an orderly way, and to which machines."""
 
 HOST = "host:"
 ALL = "all-"
@@ -127,23 +131,44 @@ def scattered(target: str, roles: Roles) -> Scattered | None:
     """Return the next role to move for all parts of a target to be somebody; None if they are.
 
     Roles move to the holder of the virtual address, which is the hardest to move to a certain
-    machine: its priority decides.
+    machine: its priority decides. PreflightError if it can never have one of them.
     """
     for part in target.split(","):
         words = part.strip().split("+")
         anchor = VIP_HOLDER if VIP_HOLDER in words else words[0]
         wanted = _having(anchor, roles)
-        for word in words if MOVABLE.issuperset({*words} - {anchor}) else ():
+        for word in words if MOVABLE.keys() >= {*words} - {anchor} else ():
             holder = _having(word, roles)
             if wanted and holder and holder[0] not in wanted:
-                return Scattered(word, holder[0], wanted[0])
+                return Scattered(word, holder[0], _able(word, wanted, roles))
     return None
 
 
+def _able(role: str, wanted: tuple[str, ...], roles: Roles) -> str:
+    """Return the first of the wanted machines that can have a role."""
+    able = MOVABLE[role](roles.site)
+    if not (found := [host for host in wanted if host in able]):
+        raise PreflightError(
+            f"{role} cannot be given to {', '.join(wanted)}",
+            why=f"only these can have it: {', '.join(able)}",
+            next_move="choose another --target, or look: backstay status",
+        )
+    return found[0]
+
+
+def lost(target: str, hosts: tuple[str, ...], roles: Roles) -> tuple[str, ...]:
+    """Return the parts of a target that none of the hosts is: whoever was it has lost the role."""
+    parts = (part.strip() for part in target.split(","))
+    return tuple(part for part in parts if not {*_fitting(part, roles)} & {*hosts})
+
+
+def _fitting(part: str, roles: Roles) -> tuple[str, ...]:
+    first, *others = (_having(word, roles) for word in part.split("+"))
+    return tuple(host for host in first if all(host in other for other in others))
+
+
 def _part(part: str, roles: Roles, seed: int) -> tuple[str, ...]:
-    words = part.split("+")
-    first, *others = (_having(word, roles) for word in words)
-    fitting = tuple(host for host in first if all(host in other for other in others))
+    words, fitting = part.split("+"), _fitting(part, roles)
     if not fitting:
         raise PreflightError(
             f"no machine is {' and '.join(words)}",
