@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -144,7 +145,8 @@ def test_errors_become_diagnostics_in_progress_json(backstay: Program) -> None:
     assert ended.out == ""
     last = json.loads(ended.err.splitlines()[-1])
     assert (last["type"], last["severity"], last["exit_code"]) == ("diagnostic", "error", 3)
-    assert set(last) == {"type", "severity", "summary", "where", "why", "next", "exit_code"}
+    assert datetime.fromisoformat(last["time"]).tzinfo is not None
+    assert set(last) == {"type", "time", "severity", "summary", "where", "why", "next", "exit_code"}
 
 
 def test_quiet_still_says_errors(backstay: Program) -> None:

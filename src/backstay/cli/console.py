@@ -8,6 +8,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TextIO
 
 from backstay.cli.settings import Output, Progress, Settings, chosen_progress, wants_colour
@@ -91,8 +92,14 @@ class Console:
         if self.settings.quiet:
             return
         if self.progress is Progress.JSON:
-            text = json.dumps({"type": "diagnostic", "severity": "info", "summary": text})
-        self.say(text)
+            self.event("diagnostic", {"severity": "info", "summary": text})
+        else:
+            self.say(text)
+
+    def event(self, kind: str, fields: Mapping[str, object]) -> None:
+        """Say something to a program: one object, with its time (docs/progress-json.md)."""
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        self.say(json.dumps({"type": kind, "time": time, **fields}, ensure_ascii=False))
 
     def say(self, text: str) -> None:
         """Write a line to standard error, whatever becomes of it: a run outlives its reader."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import traceback
 from collections.abc import Iterator
 
@@ -57,30 +56,30 @@ def _from_click(error: click.ClickException) -> BackstayError:
 
 def _tell_interruption(console: Console) -> None:
     if console.progress is Progress.JSON:
-        console.say(json.dumps({"type": "diagnostic", "severity": "error", "summary": "stopped"}))
+        console.event("diagnostic", {"severity": "error", "summary": "stopped"})
     else:
-        console.say(f"\nStopped. To go on where it stopped: {console.settings.resume}")
+        resume = console.settings.resume
+        console.say("\nStopped." + (f" To go on where it stopped: {resume}" if resume else ""))
 
 
 def _tell(errors: tuple[BackstayError, ...], console: Console) -> None:
     for error in errors:
         if console.progress is Progress.JSON:
-            console.say(json.dumps(diagnostic(error)))
+            console.event("diagnostic", diagnostic(error, console.settings))
         else:
             console.say(text(error, console.look(console.err), console.settings))
         if console.settings.debug:
             console.say("".join(traceback.format_exception(error)))
 
 
-def diagnostic(error: BackstayError) -> dict[str, object]:
-    """Return an error as an event of `--progress json`."""
+def diagnostic(error: BackstayError, settings: Settings) -> dict[str, object]:
+    """Return an error as the fields of an event of `--progress json`."""
     return {
-        "type": "diagnostic",
         "severity": "error",
         "summary": error.what,
         "where": error.where,
         "why": error.why,
-        "next": error.next_move,
+        "next": settings.runnable(error.next_move),
         "exit_code": error.exit_code,
     }
 

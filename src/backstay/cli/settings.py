@@ -11,7 +11,9 @@ from pathlib import Path
 
 STDIN = "-"
 DEFAULT_CONFIG = "cluster.yaml"
-_ABOUT_A_CLUSTER = re.compile(r"\bbackstay (plan|apply|status|kubeconfig)\b(?! -c)")
+_ABOUT_A_CLUSTER = re.compile(
+    r"\bbackstay (plan|apply|status|kubeconfig|tune|drill (run|suite|undo))\b(?! -c)"
+)
 
 
 class Output(StrEnum):
@@ -35,7 +37,10 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The global options; `timeout` in seconds, None for no end."""
+    """The global options; `timeout` in seconds, None for no end.
+
+    `again` are the words that continue a run that was stopped, empty where nothing goes on.
+    """
 
     config: str = DEFAULT_CONFIG
     output: Output = Output.TABLE
@@ -47,6 +52,7 @@ class Settings:
     no_input: bool = False
     timeout: float | None = None
     debug: bool = False
+    again: str = "backstay apply"
 
     @property
     def config_path(self) -> Path | None:
@@ -56,13 +62,18 @@ class Settings:
     @property
     def resume(self) -> str:
         """The words that continue a run with the same configuration."""
-        return self.runnable("backstay apply")
+        return self.runnable(self.again)
+
+    @property
+    def config_words(self) -> tuple[str, ...]:
+        """The words that name the configuration; none where nobody has to, or could."""
+        return () if self.config in {DEFAULT_CONFIG, STDIN} else ("-c", self.config)
 
     def runnable(self, advice: str) -> str:
         """Return advice such as `backstay status` with the configuration's file in it."""
-        if self.config in {DEFAULT_CONFIG, STDIN}:
+        if not self.config_words:
             return advice
-        words = f" -c {shlex.quote(self.config)}"
+        words = f" {shlex.join(self.config_words)}"
         return _ABOUT_A_CLUSTER.sub(lambda found: found.group() + words, advice)
 
 
