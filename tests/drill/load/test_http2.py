@@ -290,6 +290,10 @@ class Written(asyncio.Transport):
         """Remember it."""
         self.closed = True
 
+    def is_closing(self) -> bool:
+        """Say so."""
+        return self.closed
+
 
 @settings(max_examples=60)
 @given(sizes=st.lists(st.integers(1, 40), max_size=60), goaway=st.sampled_from([None, 0, 1, 3]))

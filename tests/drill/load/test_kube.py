@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import aclosing
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 
 import pytest
 
@@ -18,10 +20,11 @@ from backstay.drill.load.kube import (
     make_registers,
     remove_registers,
 )
-from backstay.drill.load.store import Event, WatchEndedError
+from backstay.drill.load.store import Event, Result, WatchEndedError
 from fakes import kube_api
 from fakes.drill_tls import credentials
 from fakes.kube_api import Act, answers
+from fakes.wire import reset
 
 RUN = "r1"
 SECONDS = 20.0
@@ -111,6 +114,57 @@ async def test_the_next_operation_finds_its_way(
     server.acts.extend(ANSWERS[case][0])
     await registers.write("a", "x-1", seconds=patience(case))
     assert (await registers.write("a", "x-2", seconds=SECONDS)).outcome is Outcome.OK
+
+
+@contextmanager
+def elsewhere() -> Iterator[tuple[kube_api.Api, asyncio.AbstractEventLoop]]:
+    """A server in a thread and a loop of its own: it goes on while clients are busy."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever)
+    thread.start()
+    serving = kube_api.kube_api()
+    try:
+        yield asyncio.run_coroutine_threadsafe(serving.__aenter__(), loop).result(SECONDS), loop
+        done = serving.__aexit__(None, None, None)
+        asyncio.run_coroutine_threadsafe(done, loop).result(SECONDS)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def later(registers: Registers, *, seconds: float) -> Result:
+    """Write at a tick to come."""
+    await asyncio.sleep(0.01)
+    return await registers.write("a", "x-2", seconds=seconds)
+
+
+async def test_nothing_is_sent_into_a_connection_that_was_reset_meanwhile() -> None:
+    """A client whose computer was busy finds the reset and its next tick together."""
+    with elsewhere() as (server, loop):
+        api = Api(server.address, credentials().context())
+        await make_registers(api, RUN, ("a",), seconds=SECONDS)
+        writing = asyncio.ensure_future(later(Registers(api, RUN), seconds=SECONDS))
+        await asyncio.sleep(0)
+        for session in list(server.sessions):
+            loop.call_soon_threadsafe(reset, session.transport)
+        time.sleep(0.2)  # noqa: ASYNC251  # busy
+        found = await writing
+        await api.close()
+    assert (found.outcome, found.error, found.told_to_retry) == (Outcome.OK, "", 0)
+
+
+async def test_an_answer_that_arrived_in_time_is_no_time_out() -> None:
+    """A client whose computer was busy finds an answer and the end of its wait together."""
+    with elsewhere() as (server, _):
+        api = Api(server.address, credentials().context())
+        await make_registers(api, RUN, ("a",), seconds=SECONDS)
+        writing = asyncio.ensure_future(Registers(api, RUN).write("a", "x-1", seconds=0.5))
+        await asyncio.sleep(0)
+        time.sleep(0.7)  # noqa: ASYNC251  # busy
+        found = await writing
+        await api.close()
+    assert (found.outcome, found.error) == (Outcome.OK, "")
 
 
 async def test_a_wait_that_was_asked_for_is_kept(

@@ -117,7 +117,7 @@ class Api:
             await asyncio.sleep(wait)
 
     async def _connected(self, deadline: float) -> Connection:
-        if self.connection is None or not self.connection.usable:
+        if self.connection is None or not self.connection.takes_requests:
             # The old one, if any, ends by itself when its last stream does.
             self.connection = await connect(
                 self.address.host,
