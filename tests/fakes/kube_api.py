@@ -248,6 +248,12 @@ def refuse_stream(session: Session, stream: int) -> bool:
     return False
 
 
+def break_protocol(session: Session, stream: int) -> bool:
+    """The request is taken for none of HTTP/2's."""
+    session.http.reset_stream(stream, ErrorCodes.PROTOCOL_ERROR)
+    return False
+
+
 def reset_stream(session: Session, stream: int) -> bool:
     """The request ends badly, whatever became of it."""
     session.http.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)

@@ -322,6 +322,20 @@ async def test_a_watch_that_cannot_begin_says_why_and_tries_again() -> None:
     ]
 
 
+async def test_a_watch_that_is_told_to_wait_does() -> None:
+    """An apiserver that has too much to do is not asked ten times a second."""
+    async with kube_api() as server:
+        writing = await kube_registers(server)
+        watch = Watching(WATCHER, await kube_registers_again(server), frozenset(KEYS), after=1)
+        server.acts.append(answers(429, retry_after="1"))
+        async with watching(watch) as when, asyncio.timeout(20):
+            while (Stream.OPENED, "") not in turns(when):
+                await asyncio.sleep(0.005)
+        await writing.close()
+    (told, _), (began, _) = [(one.at, one) for one in when.records if isinstance(one, WatchTurn)]
+    assert began - told >= SECOND
+
+
 async def test_a_watch_tells_of_the_drill_s_own_keys_alone() -> None:
     """Every namespace has a config map of Kubernetes' own."""
     async with kube_api() as server:

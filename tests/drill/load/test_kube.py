@@ -29,7 +29,7 @@ from fakes.wire import reset
 RUN = "r1"
 SECONDS = 20.0
 IMPATIENT = {"silent": 0.3, "sent away twice": 0.9}
-"""For what has no answer, and for what Go would try again after a second."""
+"""For what has no answer, and for what Go tries again after a second that is not counted."""
 
 
 @pytest.fixture
@@ -58,6 +58,16 @@ async def test_a_write_is_read_again_with_its_revision(registers: Registers) -> 
     assert empty.modified < written.modified
 
 
+def says(body: bytes) -> Act:
+    """The answer is well, and this is all of it."""
+
+    def act(session: kube_api.Session, stream: int) -> bool:
+        session.reply(stream, 200, body)
+        return False
+
+    return act
+
+
 ANSWERS: dict[str, tuple[Sequence[Act], Outcome, str, int]] = {
     "told to come back": ([answers(429, retry_after="0")], Outcome.OK, "", 1),
     "told so by a server that starts": ([answers(503, retry_after="0")] * 3, Outcome.OK, "", 3),
@@ -73,8 +83,9 @@ ANSWERS: dict[str, tuple[Sequence[Act], Outcome, str, int]] = {
     "without etcd": ([answers(500, retry_after="0")], Outcome.UNKNOWN, "http 500", 0),
     "slow inside": ([answers(504, retry_after="0")], Outcome.UNKNOWN, "http 504", 0),
     "sent away": ([kube_api.go_away], Outcome.OK, "", 1),
-    "sent away twice": ([kube_api.go_away] * 2, Outcome.FAIL, "goaway", 1),
+    "sent away twice": ([kube_api.go_away] * 2, Outcome.OK, "", 2),
     "refused as a stream": ([kube_api.refuse_stream], Outcome.OK, "", 1),
+    "not understood as a stream": ([kube_api.break_protocol], Outcome.OK, "", 1),
     "sent away, then busy": (
         [kube_api.go_away, answers(429, retry_after="0")],
         *(Outcome.OK, "", 2),
@@ -85,6 +96,13 @@ ANSWERS: dict[str, tuple[Sequence[Act], Outcome, str, int]] = {
     "closed": ([kube_api.close], Outcome.UNKNOWN, "eof", 0),
     "reset as a stream": ([kube_api.reset_stream], Outcome.UNKNOWN, "stream reset", 0),
     "silent": ([kube_api.hang], Outcome.UNKNOWN, "timeout", 0),
+    "answered in another tongue": ([says(b"<html>")], Outcome.UNKNOWN, "bad answer", 0),
+    "answered with a list": ([says(b"[]")], Outcome.UNKNOWN, "bad answer", 0),
+    "answered with another thing": ([says(b"{}")], Outcome.UNKNOWN, "bad answer", 0),
+    "answered with no number": (
+        [says(b'{"metadata": {"resourceVersion": ""}}')],
+        *(Outcome.UNKNOWN, "bad answer", 0),
+    ),
 }
 
 
@@ -148,7 +166,7 @@ async def test_nothing_is_sent_into_a_connection_that_was_reset_meanwhile() -> N
         await asyncio.sleep(0)
         for session in list(server.sessions):
             loop.call_soon_threadsafe(reset, session.transport)
-        time.sleep(0.2)  # noqa: ASYNC251  # busy
+        time.sleep(0.2)  # busy
         found = await writing
         await api.close()
     assert (found.outcome, found.error, found.told_to_retry) == (Outcome.OK, "", 0)
@@ -161,7 +179,7 @@ async def test_an_answer_that_arrived_in_time_is_no_time_out() -> None:
         await make_registers(api, RUN, ("a",), seconds=SECONDS)
         writing = asyncio.ensure_future(Registers(api, RUN).write("a", "x-1", seconds=0.5))
         await asyncio.sleep(0)
-        time.sleep(0.7)  # noqa: ASYNC251  # busy
+        time.sleep(0.7)  # busy
         found = await writing
         await api.close()
     assert (found.outcome, found.error) == (Outcome.OK, "")
@@ -242,6 +260,8 @@ async def test_a_watch_from_a_revision_that_is_gone_says_so(
     [
         (answers(500), "http 500"),
         (answers(429, retry_after="1"), "http 429"),
+        (says(b"<html>\n"), "bad answer"),
+        (says(b'{"type": "ADDED", "object": []}\n'), "bad answer"),
         (kube_api.cut, "reset"),
         (kube_api.close, "eof"),
         (kube_api.go_away, "goaway"),
@@ -253,7 +273,27 @@ async def test_a_watch_that_does_not_begin_says_why(
     """An answer that is no watch is not taken for events."""
     server.acts.append(act)
     found, heard = await ending(registers, 1)
-    assert (found.error, found.compacted, heard) == (error, False, [])
+    assert (found.error, found.compacted) == (error, False)
+    assert heard == (["opened"] if error == "bad answer" else [])
+
+
+@pytest.mark.parametrize("status", [429, 500])
+async def test_a_watch_that_is_told_to_wait_says_how_long(
+    server: kube_api.Api, registers: Registers, status: int
+) -> None:
+    """A watch changes nothing, so that it comes back whatever the answer with a wait was."""
+    server.acts.append(answers(status, retry_after="3"))
+    found, _ = await ending(registers, 1)
+    assert found.wait == 3.0
+
+
+async def test_a_position_that_makes_no_sense_ends_a_watch(
+    server: kube_api.Api, registers: Registers
+) -> None:
+    """What is no list of the API's has no revision to begin at."""
+    server.acts.append(says(b"[]"))
+    with pytest.raises(WatchEndedError, match="bad answer"):
+        await registers.position(seconds=SECONDS)
 
 
 async def test_a_watch_may_end_in_order(server: kube_api.Api, registers: Registers) -> None:

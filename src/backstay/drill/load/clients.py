@@ -120,11 +120,13 @@ class Watching:
         """Watch until cancelled."""
         try:
             while True:
+                wait = REOPEN_SECONDS
                 try:
                     await self._turn(notebook)
                 except WatchEndedError as error:
                     self._end(error, notebook)
-                await asyncio.sleep(REOPEN_SECONDS)
+                    wait = max(wait, error.wait)
+                await asyncio.sleep(wait)
         finally:
             await self.store.close()
 

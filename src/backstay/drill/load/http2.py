@@ -7,7 +7,8 @@ transport.go and transport_common.go):
   it were certainly not processed, and are sent again on a new connection. The very first stream
   of a connection is not sent again when the GOAWAY carries an error: another connection would most
   likely end the same (setGoAway).
-- REFUSED_STREAM says the same of one stream (canRetryError). Nothing else is sent again.
+- REFUSED_STREAM says the same of one stream, and PROTOCOL_ERROR is taken for it (canRetryError).
+  Nothing else is sent again.
 - A connection that ends leaves its requests unknown, after a GOAWAY too (cleanup).
 - A request that takes too long is reset and its connection is kept (cleanupWriteRequest). What
   notices that a connection is dead is a PING after 30 s without a frame, and 15 s without its
@@ -76,6 +77,7 @@ class Failure(StrEnum):
     FIRST_GOAWAY = "goaway with an error"
     GOAWAY = "goaway"
     REFUSED_STREAM = "refused stream"
+    STREAM_PROTOCOL = "stream protocol"
     STREAM_RESET = "stream reset"
     RESET = "reset"
     EOF = "eof"
@@ -96,7 +98,14 @@ FATES: Mapping[Failure, Fate] = {
     Failure.FIRST_GOAWAY: Fate.UNSENT,
     Failure.GOAWAY: Fate.UNPROCESSED,
     Failure.REFUSED_STREAM: Fate.UNPROCESSED,
+    Failure.STREAM_PROTOCOL: Fate.UNPROCESSED,
 }
+
+RESETS: Mapping[int, Failure] = {
+    errors.ErrorCodes.REFUSED_STREAM: Failure.REFUSED_STREAM,
+    errors.ErrorCodes.PROTOCOL_ERROR: Failure.STREAM_PROTOCOL,
+}
+"""What a stream that the server resets has failed of, by its code; of anything else, of that."""
 
 
 class RequestError(Exception):
@@ -296,8 +305,7 @@ class Connection(asyncio.Protocol):
             case events.StreamEnded(stream_id=number) if stream := self.streams.pop(number, None):
                 stream.end()
             case events.StreamReset(stream_id=number) if stream := self.streams.pop(number, None):
-                refused = event.error_code == errors.ErrorCodes.REFUSED_STREAM
-                stream.end(Failure.REFUSED_STREAM if refused else Failure.STREAM_RESET)
+                stream.end(RESETS.get(event.error_code or 0, Failure.STREAM_RESET))
             case events.PingAckReceived():
                 self.timer.cancel()
                 self._listen()

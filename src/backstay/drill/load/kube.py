@@ -1,10 +1,10 @@
 """Registers in the Kubernetes API: config maps, read and written as client-go would.
 
 What client-go does by itself is done here too, and counted: its transport sends a request again
-that a GOAWAY or REFUSED_STREAM says was not processed (six times, the first at once, later ones
-after 1, 2, 4 … seconds, x/net/http2 roundTripViaPool), and it waits and tries again after a
-Retry-After (rest/with_retry.go). A time-out is for one attempt with its connection, as of
-rest.Config.
+that a GOAWAY or REFUSED_STREAM says was not processed (seven times, the first at once, later ones
+after 1, 2, 4 … seconds, x/net/http2 RoundTripOpt), and it waits and tries again after a
+Retry-After (rest/with_retry.go). A time-out is for one attempt with its connection; waits that
+these rules ask for are no part of it.
 
 Two of its rules are left out, so that drills count what users could feel. It retries any 5xx with
 Retry-After, which the API sends when etcd does not answer an update too: then nobody knows whether
@@ -17,8 +17,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +44,7 @@ LABEL = "backstay.io/drill"
 MOST_RETRIES = 10
 """client-go's own bound on answers to come back later (rest/request.go, maxRetries)."""
 
-MOST_SENT_AGAIN = 6
+MOST_SENT_AGAIN = 7
 """Go's own bound on requests that were not processed."""
 
 TOO_MANY_REQUESTS = 429
@@ -109,11 +109,10 @@ class Api:
                 connection = await self._connected(deadline)
                 return await connection.request(headers, body, deadline=deadline), told + again
             except RequestError as error:
-                wait = 2.0 ** (again - 1) if again else 0.0
-                late = loop.time() + wait > deadline or again == MOST_SENT_AGAIN
-                if error.fate is not Fate.UNPROCESSED or late:
+                if error.fate is not Fate.UNPROCESSED or again == MOST_SENT_AGAIN:
                     raise KubeError(error.failure, error.fate, told + again) from error
-            again += 1
+            wait = 2.0 ** (again - 1) if again else 0.0
+            again, deadline = again + 1, deadline + wait
             await asyncio.sleep(wait)
 
     async def _connected(self, deadline: float) -> Connection:
@@ -155,7 +154,7 @@ class Api:
                 while not stream.status and not stream.ended:
                     await stream.change()
                 if stream.status >= FIRST_FAILURE:
-                    raise _refused(stream.status)
+                    raise _refused(stream.status, stream.headers)
                 if stream.status:
                     opened()
                 async for line in connection.lines(stream):
@@ -173,15 +172,20 @@ class Api:
             self.connection = None
 
 
-def _refused(status: int) -> WatchEndedError:
-    return WatchEndedError(f"http {status}", compacted=status == GONE)
+def _refused(status: int, headers: Mapping[str, str] | None = None) -> WatchEndedError:
+    """Say what a watch was answered; it is no write, so that any wait that is asked for is kept."""
+    wait = _wait(headers or {}) or 0.0
+    return WatchEndedError(f"http {status}", compacted=status == GONE, wait=wait)
 
 
 def retry_after(response: Response) -> float | None:
     """Return how many seconds the server says to wait before trying again; None if it does not."""
-    if response.status not in {TOO_MANY_REQUESTS, UNAVAILABLE}:
-        return None
-    said = response.headers.get("retry-after", "")
+    told = response.status in {TOO_MANY_REQUESTS, UNAVAILABLE}
+    return _wait(response.headers) if told else None
+
+
+def _wait(headers: Mapping[str, str]) -> float | None:
+    said = headers.get("retry-after", "")
     return float(said) if said.isdecimal() else None
 
 
@@ -210,30 +214,27 @@ class Registers:
             response, told = await self.api.ask(
                 method, path, body, kind=MERGE_PATCH, seconds=seconds
             )
+            found, modified = _answered(response, told)
         except KubeError as error:
             unknown = error.fate is Fate.UNKNOWN
             outcome = Outcome.UNKNOWN if unknown else Outcome.FAIL
             return Result(outcome, written, error=error.error, told_to_retry=error.told_to_retry)
-        if response.status >= FIRST_FAILURE:
-            unsure = response.status >= SERVER_ERROR
-            outcome = Outcome.UNKNOWN if unsure else Outcome.FAIL
-            said = f"http {response.status}"
-            return Result(outcome, written, error=said, told_to_retry=told)
-        found, modified = _register(json.loads(response.body))
         return Result(Outcome.OK, written or found, None, modified, told_to_retry=told)
 
     async def position(self, *, seconds: float) -> int:
         """Return the collection's resourceVersion; raises WatchEndedError."""
         try:
             found = await _good(self.api, "GET", f"{collection(self.run)}?limit=1", b"", seconds)
+            with _understood():
+                return int(found["metadata"]["resourceVersion"])
         except KubeError as error:
             raise WatchEndedError(error.error) from error
-        return int(found["metadata"]["resourceVersion"])
 
     async def all(self, *, seconds: float) -> Mapping[str, tuple[str | None, int]]:
         """Return value and resourceVersion of every register, by key; raises KubeError."""
         found = await _good(self.api, "GET", collection(self.run), b"", seconds)
-        return {_key(one): _register(one) for one in found["items"]}
+        with _understood():
+            return {_key(one): _register(one) for one in found["items"]}
 
     async def watch(self, after: int, *, opened: Callable[[], None]) -> AsyncIterator[Event]:
         """Yield what happens after a resourceVersion, until WatchEndedError."""
@@ -242,7 +243,7 @@ class Registers:
         async with aclosing(self.api.lines(path, seconds=5.0, opened=opened)) as lines:
             async for line in lines:
                 self.last_batch += 1
-                event = _event(json.loads(line), self.last_batch)
+                event = _heard(line, self.last_batch)
                 if event is not None:
                     yield event
 
@@ -256,6 +257,24 @@ def collection(run: str) -> str:
     return f"{NAMESPACES}/{NAMESPACE}{run}/configmaps"
 
 
+@contextmanager
+def _understood(told_to_retry: int = 0) -> Iterator[None]:
+    """Take an answer that makes no sense for none, as from a proxy that speaks for the API."""
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise KubeError("bad answer", told_to_retry=told_to_retry, said=repr(error)) from error
+
+
+def _answered(response: Response, told: int) -> tuple[str | None, int]:
+    """Return the register that an answer holds; raises KubeError."""
+    if response.status >= FIRST_FAILURE:
+        fate = Fate.UNKNOWN if response.status >= SERVER_ERROR else Fate.UNPROCESSED
+        raise KubeError(f"http {response.status}", fate, told)
+    with _understood(told):
+        return _register(json.loads(response.body))
+
+
 def _key(found: Mapping[str, Any]) -> str:
     return str(found["metadata"]["name"]).removeprefix(PREFIX)
 
@@ -263,6 +282,14 @@ def _key(found: Mapping[str, Any]) -> str:
 def _register(found: Mapping[str, Any]) -> tuple[str | None, int]:
     value = (found.get("data") or {}).get("value")
     return value, int(found["metadata"]["resourceVersion"])
+
+
+def _heard(line: bytes, batch: int) -> Event | None:
+    try:
+        with _understood():
+            return _event(json.loads(line), batch)
+    except KubeError as error:
+        raise WatchEndedError(error.error) from error
 
 
 def _event(found: Mapping[str, Any], batch: int) -> Event | None:
@@ -295,8 +322,11 @@ async def _good(api: Api, method: str, path: str, body: bytes, seconds: float) -
     """Return what the API says when it says yes; raises KubeError."""
     response, _ = await api.ask(method, path, body, seconds=seconds)
     if response.status >= FIRST_FAILURE:
-        raise KubeError(f"http {response.status}", said=response.body[:200].decode())
-    return json.loads(response.body)
+        raise KubeError(
+            f"http {response.status}", said=response.body[:200].decode(errors="replace")
+        )
+    with _understood():
+        return json.loads(response.body)
 
 
 async def remove_registers(api: Api, run: str, *, seconds: float) -> None:

@@ -33,12 +33,16 @@ class Event:
 
 
 class WatchEndedError(Exception):
-    """A watch ended: in order (`closed`), badly (`failed`), or its revision is gone."""
+    """A watch ended: in order (`closed`), badly (`failed`), or its revision is gone.
 
-    def __init__(self, error: str, *, compacted: bool = False) -> None:
+    `wait` is how many seconds the server says to wait before the next.
+    """
+
+    def __init__(self, error: str, *, compacted: bool = False, wait: float = 0.0) -> None:
         super().__init__(error)
         self.error = error
         self.compacted = compacted
+        self.wait = wait
 
 
 class Store(Protocol):
