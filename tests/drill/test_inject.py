@@ -155,6 +155,9 @@ class _Switch:
     async def kill(self, host: str) -> None:
         self.seen.append(("kill", host))
 
+    async def cut(self, host: str) -> None:
+        self.seen.append(("power-cut", host))
+
     async def power_off(self, host: str) -> None:
         self.seen.append(("power-off", host))
 

@@ -221,6 +221,30 @@ def test_a_machine_without_power_is_silent_and_can_be_started() -> None:
     assert reaches("cp-1", address_of("cp-2"))
 
 
+def test_a_power_cut_takes_what_never_reached_the_disk() -> None:
+    """What was synced outlives it, what was only written does not; a kill takes neither."""
+    wait(lab.give_disk(NAME, "cp-2", megabytes=64))
+    synced, written = "/var/lib/etcd/synced", "/var/lib/etcd/written"
+    assert on("cp-2", f"printf 1 >{synced} && sync {synced} && printf 1 >{written}") == ""
+    wait(lab.cut_power(NAME, "cp-2"))
+    assert state_of("cp-2") is lab.State.STOPPED
+    wait(lab.start(NAME, "cp-2"))
+    assert on("cp-2", f"cat {synced}") == "1"
+    assert on("cp-2", f"cat {written} 2>/dev/null") == ""
+    assert on("cp-2", f"printf 2 >{written}") == ""
+    wait(lab.restart(NAME, "cp-2"))
+    assert on("cp-2", f"cat {synced} {written}") == "12"
+
+
+def test_a_power_cut_needs_a_disk_to_take_something_from() -> None:
+    """Without one nothing happens to the machine."""
+    before = process_of("cp-1")
+    with pytest.raises(PreflightError, match="no disk of its own"):
+        wait(lab.cut_power(NAME, "cp-1"))
+    assert state_of("cp-1") is lab.State.RUNNING
+    assert process_of("cp-1") == before
+
+
 def test_a_machine_that_powers_off_is_started_by_up() -> None:
     """And the others are left alone."""
     before = process_of("cp-1")

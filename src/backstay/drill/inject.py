@@ -73,7 +73,7 @@ def armed_seconds(fault: Fault, seconds: float) -> float:
 
 def _inject_seconds(fault: Fault) -> float:
     match fault:
-        case BreakUnit(_, Harm.STOP) | BreakMachine(Power.OFF | Power.REBOOT):
+        case BreakUnit(_, Harm.STOP) | BreakMachine(Power.OFF | Power.REBOOT | Power.CUT):
             return STOP_SECONDS
         case _:
             return INJECT_SECONDS
@@ -186,6 +186,7 @@ async def _without(
     harm = {
         Power.FREEZE: machines.freeze,
         Power.KILL: machines.kill,
+        Power.CUT: machines.cut,
         Power.OFF: machines.power_off,
         Power.REBOOT: machines.reboot,
     }[power]

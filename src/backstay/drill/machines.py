@@ -23,6 +23,12 @@ class Machines(Protocol):
     async def kill(self, host: str) -> None:
         """End every process of the machine at once."""
 
+    async def cut(self, host: str) -> None:
+        """Do that, and take from etcd's disk what the machine had written and not yet sent there.
+
+        Raises, with nothing broken, when its data is on no disk of its own.
+        """
+
     async def power_off(self, host: str) -> None:
         """Ask the machine to end in an orderly way, and wait until it has."""
 

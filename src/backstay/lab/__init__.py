@@ -3,7 +3,7 @@
 Make and remove:  up, down, leftovers, check_requirements, ensure_image
 Look:             read, labs, status, statuses, places_of, ssh_argv, logs_argv, console_text
 Break and mend:   pause, unpause, pause_for, kill, start, restart, reboot, power_off, cut, heal
-Break for sure:   PowerSwitch, whose machines run again even if we die; give_disk
+Break for sure:   PowerSwitch, whose machines run again even if we die; give_disk, cut_power
 """
 
 from backstay.lab.access import (
@@ -16,7 +16,7 @@ from backstay.lab.access import (
     status,
     statuses,
 )
-from backstay.lab.disks import give_disk
+from backstay.lab.disks import cut_power, give_disk
 from backstay.lab.faults import (
     cut,
     heal,
@@ -51,6 +51,7 @@ __all__ = [
     "check_requirements",
     "console_text",
     "cut",
+    "cut_power",
     "down",
     "ensure_image",
     "give_disk",

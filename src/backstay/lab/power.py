@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from backstay.errors import StepFailedError
-from backstay.lab import faults
+from backstay.lab import disks, faults
 from backstay.lab.lifecycle import read
 from backstay.lab.places import MachinePlaces, places_of
 from backstay.lab.process import Running, launch_apart, remembered, remembered_in
@@ -63,6 +63,10 @@ class PowerSwitch:
     async def kill(self, machine: str) -> None:
         """Take the machine's power."""
         await faults.kill(self.lab, machine)
+
+    async def cut(self, machine: str) -> None:
+        """Take the machine's power, and with it what etcd's disk has not been sent."""
+        await disks.cut_power(self.lab, machine)
 
     async def power_off(self, machine: str) -> None:
         """Power the machine off in an orderly way."""

@@ -6,6 +6,7 @@ from backstay.drill.faults.kinds import (
     BlindBalancer,
     BlockNames,
     BlockVrrp,
+    BreakMachine,
     BreakUnit,
     Cut,
     FillDisk,
@@ -15,6 +16,7 @@ from backstay.drill.faults.kinds import (
     MoveLeader,
     MoveVip,
     Nothing,
+    Power,
     ReloadBalancer,
     Restart,
     Ring,
@@ -30,6 +32,7 @@ from backstay.drill.faults.scenario import (
     CALM,
     ELECTED,
     HANDED,
+    LOST,
     QUIET,
     RELEASED,
     SERVED,
@@ -227,11 +230,31 @@ REST = (
     Scenario(
         "etcd-kill-all",
         "Every member of etcd is killed at once. All come back with every write that they "
-        "acknowledged: it was on their disks.",
+        "acknowledged: they had handed it to their kernels.",
         BreakUnit(Unit.ETCD, Harm.KILL),
         "all-members",
         10.0,
         CALM,
+    ),
+    Scenario(
+        "etcd-power-cut-all",
+        "All machines with a member of etcd lose their power at once, and with it what their "
+        "disks had not been sent. They come back with every write that they acknowledged.",
+        BreakMachine(Power.CUT),
+        "all-members",
+        10.0,
+        # Nodes among them may well be given up before they are back.
+        (LOST,),
+        ("E8",),
+    ),
+    Scenario(
+        "machine-power-cut-etcd-leader",
+        "The machine of the etcd leader loses its power, and with it what its disk had not been "
+        "sent. The others serve, and it comes back with every write that it acknowledged.",
+        BreakMachine(Power.CUT),
+        "etcd-leader",
+        10.0,
+        SERVED,
         ("E8",),
     ),
     Scenario(

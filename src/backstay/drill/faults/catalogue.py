@@ -25,6 +25,7 @@ SUITES: Mapping[str, tuple[str, ...]] = {
     ),
     "default": (
         *("etcd-leader-kill", "etcd-leader-freeze", "etcd-follower-kill", "etcd-kill-all"),
+        "etcd-power-cut-all",
         *("apiserver-kill", "apiserver-freeze", "apiserver-stop", "apiserver-rolling-restart"),
         *("controller-manager-kill", "controller-manager-freeze", "scheduler-kill"),
         *("controller-manager-restart", "scheduler-restart"),

@@ -35,11 +35,13 @@ class Harm(StrEnum):
 class Power(StrEnum):
     """What is done to a whole machine.
 
-    `KILL` ends every process at once, as a pulled plug does; `OFF` and `REBOOT` are orderly.
+    `KILL` ends every process at once; `CUT` too, and as a pulled plug does it takes what was
+    written and never reached etcd's disk. `OFF` and `REBOOT` are orderly.
     """
 
     FREEZE = "freeze"
     KILL = "kill"
+    CUT = "power-cut"
     OFF = "power-off"
     REBOOT = "reboot"
 

@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backstay.drill.faults.kinds import BreakMachine, Fault, FillDisk, Planned, StallDisk
+from backstay.drill.faults.kinds import (
+    BreakMachine,
+    Fault,
+    FillDisk,
+    Planned,
+    Power,
+    StallDisk,
+)
 
 LOST = "lost=0"
 CALM = (LOST, "notready=0")
@@ -66,4 +73,5 @@ class Scenario:
     @property
     def needs_disk(self) -> bool:
         """Whether etcd's data must be on a file system of its own."""
-        return isinstance(self.fault, FillDisk | StallDisk)
+        cut = BreakMachine(Power.CUT)
+        return self.fault == cut or isinstance(self.fault, FillDisk | StallDisk)
