@@ -63,6 +63,13 @@ def test_what_is_no_history_is_refused_with_its_line(text: list[str], said: str)
         read_history(text)
 
 
+def test_a_history_from_before_its_clients_said_their_rates_is_read() -> None:
+    """A kept history is judged again by whatever version comes."""
+    good = history(1)
+    assert '"rate"' not in header_line(good.header)
+    assert {one.rate for one in read_history(lines(good)).header.clients} == {0.0}
+
+
 def test_a_line_is_short() -> None:
     """What has its usual value is not written: a hundred thousand operations fit in a mail."""
     operation = next(one for one in history(1).records if type(one) is TAGS["op"])

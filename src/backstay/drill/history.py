@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 from backstay.drill.typed import typed
 
 FORMAT = 1
+"""Grows when files from before would be read wrongly; a field that they may lack changes nothing."""
 
 T = TypeVar("T")
 
@@ -60,13 +61,17 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """One client: a name, the way it goes, and to which machine if it is bound to one."""
+    """One client: a name, the way it goes, and to which machine if it is bound to one.
+
+    `rate` is how many operations per second are asked of it; 0 where a history does not say.
+    """
 
     name: str
     path: Path
     connection: Connection
     watches: bool = False
     host: str = ""
+    rate: float = 0.0
 
     @property
     def store(self) -> str:

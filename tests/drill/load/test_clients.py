@@ -113,9 +113,9 @@ async def worked(
     connection: Connection = Connection.KEPT,
 ) -> list[Operation]:
     """What a client did until it was stopped, or in so many seconds."""
-    client = Client("vip-1", Path.VIP, connection)
+    client = Client("vip-1", Path.VIP, connection, rate=rate)
     when = Time(stop=store.stop)
-    working = Working(Worker(client, rate, reads), store, KEYS, Random(seed), 0.6)  # noqa: S311
+    working = Working(Worker(client, reads), store, KEYS, Random(seed), 0.6)  # noqa: S311
     limit = asyncio.get_running_loop().call_later(seconds, when.stop.set)
     await working.run(when.notebook())
     limit.cancel()
@@ -166,7 +166,7 @@ async def test_a_connection_is_new_for_each_operation_or_kept() -> None:
 async def test_a_client_that_is_cancelled_closes_its_connection() -> None:
     """Nothing stays open behind a drill that is stopped."""
     store, when = Quick(lambda _: 60.0), Time()
-    worker = Worker(Client("vip-1", Path.VIP, Connection.KEPT), 100)
+    worker = Worker(Client("vip-1", Path.VIP, Connection.KEPT, rate=100))
     working = Working(worker, store, KEYS, Random(1), 0.6)  # noqa: S311
     task = asyncio.ensure_future(working.run(when.notebook()))
     await asyncio.sleep(0.05)
@@ -195,7 +195,7 @@ def test_values_are_unique_and_choices_are_the_seeds(seed: int, reads: int) -> N
         assert {one.action for one in first} == {expected}
 
 
-WATCHER = Client("watch-vip", Path.VIP, Connection.KEPT, watches=True)
+WATCHER = Client("watch-vip-1", Path.VIP, Connection.KEPT, watches=True)
 
 
 @asynccontextmanager

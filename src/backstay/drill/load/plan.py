@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from backstay.drill.history import Client, Connection, Path
@@ -16,9 +16,12 @@ FEWEST_KEYS = 50
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """Operations per second that all clients of a group do together."""
+    """Operations per second that all clients of a group do together.
 
-    vip_kept: float = 140.0
+    Users of the endpoint ask 200 times; those of the VIP ask for the Service's where none is.
+    """
+
+    vip_kept: float = 160.0
     vip_new: float = 20.0
     node: float = 30.0
     service: float = 20.0
@@ -28,11 +31,15 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A client that does so many operations per second, so many of a hundred being reads."""
+    """A client that does operations at its rate, so many of a hundred being reads."""
 
     client: Client
-    rate: float
     reads: int = 50
+
+    @property
+    def rate(self) -> float:
+        """Operations per second."""
+        return self.client.rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +83,8 @@ def load_plan(
     """
     chosen = rates or Rates()
     workers = tuple(
-        Worker(client, rate * scale, reads)
-        for client, rate, reads in _workers(chosen, planes, members, service=service)
+        Worker(replace(client, rate=client.rate * scale))
+        for client in _workers(chosen, planes, members, service=service)
     )
     busiest = max(
         sum(one.rate for one in workers if (one.client.path is Path.ETCD) is etcd)
@@ -91,29 +98,32 @@ def load_plan(
 VIP_CLIENTS = 7
 """With kept connections: so that every apiserver has some, and each can be slow by itself."""
 
+VIP_WATCHES = 3
+"""So that every apiserver likely has one."""
+
 
 def _workers(
     rates: Rates, planes: Sequence[str], members: Sequence[str], *, service: bool
-) -> Iterator[tuple[Client, float, int]]:
+) -> Iterator[Client]:
+    kept, new = Connection.KEPT, Connection.NEW
+    through = rates.vip_kept + (0.0 if service else rates.service)
     for number in range(VIP_CLIENTS):
-        client = Client(f"vip-kept-{number + 1}", Path.VIP, Connection.KEPT)
-        yield client, rates.vip_kept / VIP_CLIENTS, 50
+        yield Client(f"vip-kept-{number + 1}", Path.VIP, kept, rate=through / VIP_CLIENTS)
     for number in range(2):
-        yield Client(f"vip-new-{number + 1}", Path.VIP, Connection.NEW), rates.vip_new / 2, 50
+        yield Client(f"vip-new-{number + 1}", Path.VIP, new, rate=rates.vip_new / 2)
     for host in planes:
-        client = Client(f"node-{host}", Path.NODE, Connection.KEPT, host=host)
-        yield client, rates.node / len(planes), 50
+        yield Client(f"node-{host}", Path.NODE, kept, host=host, rate=rates.node / len(planes))
     if service:
-        yield Client("service", Path.SERVICE, Connection.KEPT), rates.service, 50
+        yield Client("service", Path.SERVICE, kept, rate=rates.service)
     for host in members:
-        client = Client(f"etcd-{host}", Path.ETCD, Connection.KEPT, host=host)
-        yield client, rates.etcd_kept / len(members), 50
-        new = Client(f"etcd-new-{host}", Path.ETCD, Connection.NEW, host=host)
-        yield new, rates.etcd_new / len(members), 50
+        each = rates.etcd_kept / len(members), rates.etcd_new / len(members)
+        yield Client(f"etcd-{host}", Path.ETCD, kept, host=host, rate=each[0])
+        yield Client(f"etcd-new-{host}", Path.ETCD, new, host=host, rate=each[1])
 
 
 def _watches(planes: Sequence[str], members: Sequence[str]) -> Iterator[Client]:
-    yield Client("watch-vip", Path.VIP, Connection.KEPT, watches=True)
+    for number in range(VIP_WATCHES):
+        yield Client(f"watch-vip-{number + 1}", Path.VIP, Connection.KEPT, watches=True)
     for host in planes:
         yield Client(f"watch-node-{host}", Path.NODE, Connection.KEPT, watches=True, host=host)
     for host in members:
