@@ -110,6 +110,21 @@ def test_what_was_not_seen_is_said_so() -> None:
     assert "Nobody wrote." in text
 
 
+def test_a_single_one_is_told_as_one() -> None:
+    """The page with one lost write is the very page that is sent on."""
+    one = Elements(page(drilled(story(), BAD), TEMPLATE)).text
+    assert "1 acknowledged write lost" in one
+    none = Elements(page(drilled(story(), GOOD), TEMPLATE)).text
+    assert "0 acknowledged writes lost" in none
+    assert "0 nodes were not Ready" in none
+
+
+def test_the_page_says_what_its_seconds_count_from() -> None:
+    """In a time of day with its zone, so that logs can be laid beside it."""
+    text = Elements(page(drilled(story(), GOOD), TEMPLATE)).text
+    assert "Seconds count from the drill’s beginning, 2026-11-23 14:00:00 UTC." in text
+
+
 def test_two_drills_are_put_side_by_side() -> None:
     """Both sentences, and the better number in bold."""
     reports = [
@@ -120,3 +135,11 @@ def test_two_drills_are_put_side_by_side() -> None:
     assert '<th scope="row">Acknowledged writes lost</th><td><b>0</b></td><td>1</td>' in text
     assert "<script" not in text
     assert "cluster theirs" in text
+
+
+def test_two_scenarios_are_not_compared_without_a_word() -> None:
+    """Whoever reads the page knows that they differ by what was done."""
+    ours = json.loads(json.dumps(document(drilled(story(), GOOD))))
+    theirs = {**ours, "scenario": "etcd-leader-kill"}
+    assert "Two different scenarios" in comparison_page(ours, theirs, TEMPLATE)
+    assert "Two different scenarios" not in comparison_page(ours, ours, TEMPLATE)

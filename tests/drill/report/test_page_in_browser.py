@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 
 import pytest
 
-from backstay.drill.history import History, Mark, Operation
-from backstay.drill.report.document import drilled
+from backstay.drill.history import SECOND, History, Kind, Mark, Operation
+from backstay.drill.report.compare import comparison_page
+from backstay.drill.report.document import document, drilled
 from backstay.drill.report.page import page
 from fakes.browser import Browser, chromium
 from fakes.drill_pages import TEMPLATE, hostile_page
@@ -44,12 +48,36 @@ def visible(browser: Browser) -> str:
     return browser.text("#visible")
 
 
+@dataclass(frozen=True)
+class Picture:
+    """Where the plot is in the window, and the first lane below it."""
+
+    left: float
+    wide: float
+    top: float
+    bottom: float
+    lanes: float
+
+    @classmethod
+    def of(cls, browser: Browser) -> Picture:
+        """Scroll to it and ask where it is."""
+        x, y, _, _ = browser.place("#chart")
+        said = str(browser.run("document.getElementById('chart').dataset.place"))
+        left, wide, top, bottom, lanes = (float(one) for one in said.split())
+        return cls(x + left, wide, y + top, y + bottom, y + lanes)
+
+    def at(self, share: float) -> float:
+        """Return the place of a moment, as a share of the whole drill's length."""
+        return self.left + self.wide * share
+
+
 def dots(browser: Browser) -> int:
     """How many pixels of the picture have the colour of an acknowledged operation, or nearly."""
     return int(
         browser.run("""(() => {
           const canvas = document.getElementById("chart");
-          const {data} = canvas.getContext("2d").getImageData(170, 60, 900, 270);
+          const [left, wide, top, bottom] = canvas.dataset.place.split(" ").map(Number);
+          const {data} = canvas.getContext("2d").getImageData(left, top, wide, bottom - top);
           let found = 0;
           for (let i = 0; i < data.length; i += 4) {
             if (data[i + 2] - data[i] > 40) found += 1;
@@ -74,16 +102,15 @@ def test_dragging_zooms_and_a_double_click_shows_all_again(
 ) -> None:
     """What is chosen with the mouse is what is in view."""
     shown(browser, story(), tmp_path)
-    x, y, width, _ = browser.place("#chart")
-    plot, middle = x + 164, y + 150
-    wide = width - 164 - 24
-    browser.drag((plot + wide * 0.25, middle), (plot + wide * 0.5, middle))
+    picture = Picture.of(browser)
+    middle = picture.top + 100
+    browser.drag((picture.at(0.25), middle), (picture.at(0.5), middle))
     begin, _, end, _ = visible(browser).replace(" to ", " ").split()[:4]
     assert (float(begin), float(end)) == (pytest.approx(4, abs=0.05), pytest.approx(8, abs=0.05))
     for count in (1, 2):
         at = {"button": "left", "clickCount": count}
-        browser.mouse("Pressed", plot + 50, middle, **at)
-        browser.mouse("Released", plot + 50, middle, **at)
+        browser.mouse("Pressed", picture.left + 50, middle, **at)
+        browser.mouse("Released", picture.left + 50, middle, **at)
     browser.settle()
     assert visible(browser).startswith(WHOLE)
 
@@ -93,8 +120,8 @@ def test_the_wheel_zooms_where_it_points_and_scrolls_when_all_is_shown(
 ) -> None:
     """The moment under the pointer stays under it; zooming out of everything moves the page."""
     shown(browser, story(), tmp_path)
-    x, y, width, _ = browser.place("#chart")
-    place = (x + 164 + (width - 188) / 2, y + 100)
+    picture = Picture.of(browser)
+    place = (picture.at(0.5), picture.top + 100)
     browser.mouse("Wheel", *place, deltaX=0, deltaY=-600)
     browser.settle()
     begin, _, end = visible(browser).split(" s")[0], None, visible(browser).split(" ")[3]
@@ -141,17 +168,72 @@ def test_a_filter_hides_what_it_names(browser: Browser, tmp_path: Path) -> None:
 
 
 def test_pointing_at_an_operation_tells_of_it(browser: Browser, tmp_path: Path) -> None:
-    """Client, key, outcome and time; and of a lane, who held it."""
+    """Client, key, outcome and time; of a lane, who held it; of a line, who began to."""
     shown(browser, story(), tmp_path)
-    x, y, width, _ = browser.place("#chart")
-    wide = width - 188
+    picture = Picture.of(browser)
     found = set()
     for step in range(12):
-        browser.mouse("Moved", x + 164 + wide * 6 / 16 + step, y + 73)
+        browser.mouse("Moved", picture.at(6 / 16) + step, picture.top + 27)
         found.add(str(browser.text("#tip")))
     assert any("unknown (timeout) after 600 ms" in one for one in found)
-    browser.mouse("Moved", x + 164 + wide / 4, y + 46 + 300 + 26 + 24 + 12)
+    assert any("s, about 14:00:06 UTC" in one for one in found)
+    browser.mouse("Moved", picture.at(1 / 4), picture.lanes + 24 + 12)
     assert browser.text("#tip").startswith("etcd leader: cp-1\n0.000 s to 7.050 s")
+    browser.mouse("Moved", picture.at(9.1 / 16), picture.bottom - 200)
+    assert browser.text("#tip") == (
+        "cp-2 has the lease of kube-scheduler\nat 9.100 s, about 14:00:09 UTC"
+    )
+
+
+def labels(browser: Browser) -> list[tuple[str, int, float, float]]:
+    """What is written above the plot: text, row, left, right."""
+    said = browser.run("document.getElementById('chart').dataset.labels")
+    return [(text, row, left, right) for text, row, left, right in json.loads(said)]
+
+
+def busy() -> History:
+    """A drill in which the leader changes every third of a second."""
+    told = story()
+    marks = (
+        Mark(6 * SECOND + number * SECOND // 3, Kind.LEADER, "cp-2", f"cp-{number % 3 + 1}")
+        for number in range(12)
+    )
+    return History(told.header, (*told.records, *marks))
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+@pytest.mark.parametrize("make", [story, busy])
+def test_labels_name_elections_and_do_not_overlap(
+    browser: Browser, tmp_path: Path, width: int, make: Callable[[], History]
+) -> None:
+    """The fault and its end always have one; of elections as many as there is room for."""
+    shown(browser, make(), tmp_path)
+    browser.resize(width, 900)
+    browser.settle()
+    found = labels(browser)
+    texts = [text for text, *_ in found]
+    assert {"↓ freeze machine on cp-1", "↓ healed"} < set(texts)
+    if make is story:
+        assert {"leader cp-3", "address cp-2", "scheduler cp-2"} < set(texts)
+    left, wide = (
+        float(one)
+        for one in str(browser.run("document.getElementById('chart').dataset.place")).split()[:2]
+    )
+    assert all(left <= begin and end <= left + wide for _, _, begin, end in found)
+    for one, other in combinations(found, 2):
+        assert one[1] != other[1] or one[3] < other[2] or other[3] < one[2]
+
+
+def test_names_of_lanes_have_room(browser: Browser, tmp_path: Path) -> None:
+    """None is cut, whatever fonts there are."""
+    shown(browser, story(), tmp_path)
+    place = browser.run("document.getElementById('chart').dataset.place")
+    wanted = browser.run("""(() => {
+      const pen = document.getElementById("chart").getContext("2d");
+      pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
+      return pen.measureText("lease controller-manager").width;
+    })()""")
+    assert float(str(place).split()[0]) > wanted + 14
 
 
 def test_hostile_names_stay_text(browser: Browser, tmp_path: Path) -> None:
@@ -204,3 +286,29 @@ def test_a_narrow_window_needs_no_sideways_scrolling(browser: Browser, tmp_path:
     browser.resize(390, 800)
     browser.settle()
     assert browser.run("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("width", [320, 400, 1280])
+def test_a_comparison_shows_both_sides_in_any_window(
+    browser: Browser, tmp_path: Path, width: int
+) -> None:
+    """The numbers of A and of B can be seen without scrolling the table sideways."""
+    found = json.loads(json.dumps(document(drilled(story(), GOOD))))
+    path = tmp_path / "both.html"
+    path.write_text(comparison_page(found, found, TEMPLATE), encoding="utf-8")
+    browser.show(path, width=width)
+    right = browser.run(
+        "document.querySelector('#compared tbody td:nth-child(3)').getBoundingClientRect().right"
+    )
+    assert right <= width
+    assert browser.run("document.documentElement.scrollWidth") <= width
+
+
+def test_no_row_of_numbers_is_broken_in_a_narrow_window(browser: Browser, tmp_path: Path) -> None:
+    """A number and its unit stay on one line, even where they must be scrolled to."""
+    shown(browser, story(objectives=("gap<2s",)), tmp_path)
+    browser.resize(390, 800)
+    browser.settle()
+    heights = browser.run("""[...document.querySelectorAll("#numbers > .scroll tbody tr")]
+        .map((row) => row.getBoundingClientRect().height)""")
+    assert max(heights) < 40

@@ -90,6 +90,16 @@ def test_lanes_tell_who_led_held_and_fell() -> None:
     )
 
 
+def test_elections_and_hand_overs_are_told_in_two_words_and_in_all() -> None:
+    """Whoever began to lead or to hold, from the fault on, and nobody who did before."""
+    values: Any = timeline(STORY, measure(STORY))
+    assert values["turns"] == [
+        [7_240_000, "leader cp-3", "etcd follows cp-3"],
+        [7_380_000, "address cp-2", "cp-2 holds the virtual address"],
+        [9_100_000, "scheduler cp-2", "cp-2 has the lease of kube-scheduler"],
+    ]
+
+
 def test_what_went_down_twice_is_told_once_at_a_time() -> None:
     """A unit that is stopping and then inactive is down from the first to its start."""
     marks = [

@@ -160,7 +160,8 @@ def _table(one: Document, other: Document) -> Markup:
         tuple(_marked(row, cell, place) for place, cell in enumerate(row.cells()))
         for row in compared(one, other)
     )
-    return tag("section", tag("h2", "Numbers"), table("Times count from the fault", head, lines))
+    numbers = table("Times count from the fault", head, lines)
+    return tag("section", tag("h2", "Numbers"), numbers, id="compared")
 
 
 def _marked(row: Row, cell: str, place: int) -> str:
@@ -171,7 +172,8 @@ def _marked(row: Row, cell: str, place: int) -> str:
 
 def _both(one: Document, other: Document) -> Markup:
     """Return the versions and settings of both, those that differ in bold."""
-    return tag("section", tag("h2", "Versions, settings and load"), *_parts(one, other))
+    parts = _parts(one, other)
+    return tag("section", tag("h2", "Versions, settings and load"), *parts, id="circumstances")
 
 
 def _parts(one: Document, other: Document) -> Iterator[Markup]:

@@ -34,6 +34,13 @@ TILES = {
 }
 """The figures that are shown large, in these words."""
 
+SINGULAR = {
+    "requests failed": "request failed",
+    "acknowledged writes lost": "acknowledged write lost",
+    "nodes were not Ready": "node was not Ready",
+}
+"""The same words beside exactly one."""
+
 
 def page(found: Drilled, template: Template) -> str:
     """Return the page."""
@@ -62,8 +69,8 @@ def section(title: str, *children: str, name: str) -> Markup:
 
 def _head(found: Drilled) -> Markup:
     header = found.header
-    targets = f" on {', '.join(header.targets)}" if header.targets else ""
-    where = f"drill of cluster {header.cluster} · {header.started.replace('T', ' ')}"
+    targets = f"on {', '.join(header.targets)}" if header.targets else ""
+    where = f"drill of cluster {header.cluster} · {wording.moment(header.started)}"
     return tag(
         "header",
         tag("p", where, class_="over"),
@@ -73,7 +80,8 @@ def _head(found: Drilled) -> Markup:
             badge(found.verdict.value),
             " ",
             tag("strong", header.scenario),
-            targets,
+            " ",
+            tag("span", targets, class_="targets"),
             class_="what",
         ),
         tag("p", header.explanation, class_="explanation"),
@@ -85,11 +93,13 @@ def _tiles(found: Drilled) -> Markup:
     shown = (
         (seen[title], words) for title, words in TILES.items() if seen[title].value is not None
     )
-    tiles = (
-        tag("li", tag("b", one.words), " ", tag("span", words), class_="tile")
-        for one, words in shown
-    )
+    tiles = (_tile(one, words) for one, words in shown)
     return tag("ul", *tiles, class_="tiles", aria_label="The most important numbers")
+
+
+def _tile(one: Seen, words: str) -> Markup:
+    told = SINGULAR.get(words, words) if one.value == 1 else words
+    return tag("li", tag("b", one.words), " ", tag("span", told), class_="tile")
 
 
 def _figures(found: Drilled) -> Iterator[Seen]:
@@ -101,16 +111,15 @@ def _figures(found: Drilled) -> Iterator[Seen]:
 def _objectives(results: Iterable[Result]) -> Markup:
     rows = [
         (
-            str(one.objective),
+            joined((str(one.objective), " ", tag("small", QUANTITIES[one.objective.name].meaning))),
             "not seen" if one.seen is None else _seen(one, one.seen),
             badge(one.answer.value),
-            QUANTITIES[one.objective.name].meaning,
         )
         for one in results
     ]
     if not rows:
         return Markup()
-    head = ("Objective", "Seen", "Answer", "Meaning")
+    head = ("Objective", "Seen", "Answer")
     return section("Objectives", table("What was asked for", head, rows), name="objectives")
 
 
@@ -134,6 +143,7 @@ def _timeline(found: Drilled) -> Markup:
         ),
         LEGEND,
         CHART,
+        tag("p", _clock(found), class_="clock"),
         tag(
             "details",
             tag("summary", "The same as a table"),
@@ -141,6 +151,11 @@ def _timeline(found: Drilled) -> Markup:
         ),
         name="timeline",
     )
+
+
+def _clock(found: Drilled) -> str:
+    began = wording.moment(found.header.started)
+    return f"Seconds count from the drill’s beginning, {began}."
 
 
 BUTTONS = (
@@ -154,8 +169,11 @@ LEGEND = Markup(
     '<p class="legend" aria-hidden="true">'
     '<span class="ok">■ ok</span> <span class="fail">✕ failed</span> '
     '<span class="unknown">◇ unknown: no answer, may have happened</span> '
+    '<span class="unknown">├─┤ longest gap</span> '
+    "<span>┊ another leader or holder</span> "
+    "<span><b>■</b> nobody, or two at once</span> "
     '<span class="hint">Drag to zoom, wheel too; shift and drag to move; double-click for all. '
-    "Keys: ← → + − 0</span></p>"
+    "Keys: ← → + − 0, f for the fault</span></p>"
 )
 
 CHART = Markup(

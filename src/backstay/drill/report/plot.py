@@ -120,9 +120,9 @@ def _bar(milliseconds: float, look: Look) -> str:
 def _marks(history: History, scale: Scale, look: Look) -> Iterator[str]:
     """Yield one line for each event worth a word, under the column where it happened."""
     sign = arrow(look)
-    for at, text in events(history):
-        column = scale.column(at)
-        words = f"{at / SECOND:.2f} s  {text}"
+    for one in events(history):
+        column = scale.column(one.at)
+        words = f"{one.at / SECOND:.2f} s  {one.words}"
         after, before = scale.columns - column, column + 1
         if len(words) + 2 <= after or after >= before:
             yield " " * (LABEL + column) + shortened(f"{sign} {words}", after, look.marks)
@@ -131,26 +131,47 @@ def _marks(history: History, scale: Scale, look: Look) -> Iterator[str]:
             yield " " * LABEL + told.rjust(before)
 
 
-def events(history: History) -> Iterator[tuple[int, str]]:
-    """Yield what happened after the fault began, in words, in the order of time."""
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something worth a word: when, about what, who it is now, and all of it in words."""
+
+    at: int
+    kind: Kind
+    subject: str
+    who: str
+    words: str
+
+
+def events(history: History) -> Iterator[Event]:
+    """Yield what happened after the fault began, in the order of time."""
     since = Times.of(history).fault
     leader, marks = "", sorted(history.of(Mark), key=lambda one: one.at)
     for one in marks:
-        match one.kind:
-            case Kind.FAULT:
-                what = f"{one.detail} on {one.subject}"
-                yield one.at, what if one.state == "injected" else f"{one.state}: {what}"
-            case Kind.LEADER if one.state and one.state != leader:
-                if leader and one.at >= since:
-                    yield one.at, f"etcd follows {one.state}"
-                leader = one.state
-            case Kind.VIP if one.state == "holds" and one.at >= since:
-                yield one.at, f"{one.subject} holds the virtual address"
-            case Kind.LEASE if one.detail == "acquired" and one.at >= since:
-                yield one.at, f"{one.state} has the lease of {one.subject}"
-            case Kind.NODE if one.state != "True" and one.at >= since:
-                yield one.at, f"node {one.subject} is not Ready"
-            case Kind.NOTE if one.at >= since:
-                yield one.at, f"{one.subject}: {one.state}"
-            case _:
-                pass
+        if one.kind is Kind.LEADER and one.state:
+            if leader not in {"", one.state} and one.at >= since:
+                yield _event(one, one.state, f"etcd follows {one.state}")
+            leader = one.state
+        elif one.kind is Kind.FAULT or one.at >= since:
+            yield from _told(one)
+
+
+def _told(one: Mark) -> Iterator[Event]:
+    match one.kind:
+        case Kind.FAULT:
+            what = f"{one.detail} on {one.subject}"
+            words = what if one.state == "injected" else f"{one.state}: {what}"
+            yield _event(one, one.subject, words)
+        case Kind.VIP if one.state == "holds":
+            yield _event(one, one.subject, f"{one.subject} holds the virtual address")
+        case Kind.LEASE if one.detail == "acquired":
+            yield _event(one, one.state, f"{one.state} has the lease of {one.subject}")
+        case Kind.NODE if one.state != "True":
+            yield _event(one, one.subject, f"node {one.subject} is not Ready")
+        case Kind.NOTE:
+            yield _event(one, one.subject, f"{one.subject}: {one.state}")
+        case _:
+            pass
+
+
+def _event(one: Mark, who: str, words: str) -> Event:
+    return Event(one.at, one.kind, one.subject, who, words)

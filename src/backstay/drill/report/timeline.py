@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeVar
 
-from backstay.drill.history import SECOND, Action, History, Operation, Outcome
+from backstay.drill.history import SECOND, Action, History, Kind, Operation, Outcome
 from backstay.drill.report.lanes import lanes
 from backstay.drill.report.numbers import Numbers
-from backstay.drill.report.plot import events
+from backstay.drill.report.plot import Event, events
 from backstay.drill.report.times import Times
 
 MICROSECOND = 1_000
@@ -30,6 +30,7 @@ def timeline(history: History, numbers: Numbers) -> dict[str, object]:
     """Return what the page's script draws, as plain values."""
     times = Times.of(history)
     return {
+        "began": history.header.started,
         "end": _micro(times.end),
         "fault": _micro(times.fault),
         "undone": _micro(times.undone),
@@ -45,6 +46,7 @@ def timeline(history: History, numbers: Numbers) -> dict[str, object]:
             }
             for lane in lanes(history)
         ],
+        "turns": [[_micro(one.at), _short(one), one.words] for one in _turns(history)],
         "gaps": list(_gaps(numbers)),
     }
 
@@ -89,11 +91,27 @@ def _indexed(found: Iterable[Operation], of: Callable[[Operation], T]) -> tuple[
     return list(places), column
 
 
+def _turns(history: History) -> Iterator[Event]:
+    """Yield when another one began to lead or to hold."""
+    return (one for one in events(history) if one.kind in {Kind.LEADER, Kind.VIP, Kind.LEASE})
+
+
+def _short(one: Event) -> str:
+    """Return an election or a hand-over in two words."""
+    match one.kind:
+        case Kind.LEADER:
+            return f"leader {one.who}"
+        case Kind.VIP:
+            return f"address {one.who}"
+        case _:
+            return f"{one.subject.removeprefix('kube-')} {one.who}"
+
+
 def _gaps(numbers: Numbers) -> Iterator[list[object]]:
     for gap, what in ((numbers.write_gap, "write"), (numbers.read_gap, "read")):
         if gap is not None:
             words = f"no {what} acknowledged for {gap.seconds:.2f} s"
-            yield [_micro(gap.begin), _micro(gap.end), words]
+            yield [_micro(gap.begin), _micro(gap.end), words, f"no {what} {gap.seconds:.2f} s"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +135,9 @@ def slices(history: History) -> tuple[Slice, ...]:
     told: list[list[str]] = [[] for _ in rows]
     for one in history.of(Operation):
         rows[one.returned // step].append(one)
-    for at, text in events(history):
-        if at <= end:
-            told[at // step].append(text)
+    for event in events(history):
+        if event.at <= end:
+            told[event.at // step].append(event.words)
     return tuple(
         _slice(number * step, step, found, texts)
         for number, (found, texts) in enumerate(zip(rows, told, strict=True))

@@ -10,7 +10,8 @@
   const ACTIONS = ["write", "read"];
   const FLOOR = 250; // µs: the lowest line of the scale
   const NARROWEST = 2000; // µs that the closest look spans
-  const SIZE = { right: 24, top: 46, chart: 300, axis: 26, lane: 24, near: 10 };
+  const SIZE = { right: 24, row: 16, chart: 300, axis: 26, lane: 24, name: 16, near: 10, narrow: 640 };
+  const SCALES = [[1e3, "1 ms"], [1e4, "10 ms"], [1e5, "100 ms"], [1e6, "1 s"], [1e7, "10 s"]];
 
   // ---- data ---------------------------------------------------------------------------------
 
@@ -80,17 +81,28 @@
   // ---- places -------------------------------------------------------------------------------
 
   let room = canvas.clientWidth; // read once for each drawing: asking the page a thousand times is slow
-  const gutter = () => (room < 640 ? 84 : 164);
-  const wide = () => room - gutter() - SIZE.right;
-  const bottom = SIZE.top + SIZE.chart;
-  const high = () => bottom + SIZE.axis + drill.lanes.length * SIZE.lane + 10;
-  const across = (moment) => gutter() + (moment - view.from) / (view.to - view.from) * wide();
-  const momentAt = (x) => view.from + (x - gutter()) / wide() * (view.to - view.from);
+  const isNarrow = () => room < SIZE.narrow;
+  const labelRows = () => 2 + (drill.turns.length ? (isNarrow() ? 3 : 1) : 0);
+  let gutter = 0; // as wide as the names of lanes, which stand above them where there is no room
+  let bottom = 0;
+  const lay = () => {
+    room = canvas.clientWidth;
+    const names = [...SCALES.map(([, name]) => name), ...(isNarrow() ? [] : drill.lanes.map((lane) => lane.name))];
+    gutter = Math.ceil(Math.min(Math.max(...names.map((name) => measured(name))) + 24, room / 3));
+    bottom = 6 + (labelRows() + drill.gaps.length) * SIZE.row + 10 + SIZE.chart;
+    canvas.dataset.place = [gutter, wide(), bottom - SIZE.chart, bottom, laneTop(0)].join(" ");
+  };
+  const wide = () => room - gutter - SIZE.right;
+  const edge = () => gutter + wide();
+  const laneHigh = () => SIZE.lane + (isNarrow() ? SIZE.name : 0);
+  const high = () => bottom + SIZE.axis + drill.lanes.length * laneHigh() + 10;
+  const across = (moment) => gutter + (moment - view.from) / (view.to - view.from) * wide();
+  const momentAt = (x) => view.from + (x - gutter) / wide() * (view.to - view.from);
   const down = (length) => {
     const height = Math.log(Math.max(length, FLOOR) / FLOOR) / Math.log(ceiling / FLOOR);
     return bottom - height * SIZE.chart;
   };
-  const laneTop = (number) => bottom + SIZE.axis + number * SIZE.lane;
+  const laneTop = (number) => bottom + SIZE.axis + number * laneHigh();
 
   // ---- words --------------------------------------------------------------------------------
 
@@ -100,6 +112,9 @@
     return `${length} µs`;
   };
   const clock = (moment, digits = 3) => `${(moment / 1e6).toFixed(digits)} s`;
+  const began = Date.parse(drill.began); // NaN where the history says no time of day
+  const timeOfDay = (moment) =>
+    Number.isNaN(began) ? "" : `, about ${new Date(began + moment / 1e3).toISOString().slice(11, 19)} UTC`;
   const count = (number, noun) => `${number.toLocaleString("en")} ${noun}`;
   const story = (row) => {
     const outcome = OUTCOMES[rows.kind[row] >> 1];
@@ -107,7 +122,7 @@
     return [
       `${drill.clients[rows.client[row]][0]}: ${ACTIONS[rows.kind[row] % 2]} ${rows.keys[rows.key[row]]}`,
       `${outcome}${error ? ` (${error})` : ""} after ${time(lasted[row])}`,
-      `called at ${clock(called[row])}`,
+      `called at ${clock(called[row])}${timeOfDay(called[row])}`,
       revision[row] ? `revision ${revision[row]}` : "",
       rows.retried[row] ? `told to try again: ${rows.retried[row]}` : "",
     ].filter(Boolean).join("\n");
@@ -140,8 +155,8 @@
     if (pen.measureText(shown).width <= most) pen.fillText(shown, x, y);
     return pen.measureText(shown).width;
   };
-  const measured = (text) => {
-    pen.font = `12px ${family}`;
+  const measured = (text, weight = "") => {
+    pen.font = `${weight} 12px ${family}`;
     return pen.measureText(text).width;
   };
   const line = (points, ink, dash = []) => {
@@ -155,7 +170,7 @@
   const within = (height, act) => {
     pen.save();
     pen.beginPath();
-    pen.rect(gutter(), 0, wide(), height);
+    pen.rect(gutter, 0, wide(), height);
     pen.clip();
     act();
     pen.restore();
@@ -165,19 +180,22 @@
   const draw = () => {
     const scale = window.devicePixelRatio || 1;
     inks.clear();
-    room = canvas.clientWidth;
+    lay();
     canvas.style.height = `${high()}px`;
     canvas.width = Math.round(room * scale);
     canvas.height = Math.round(high() * scale);
     pen.setTransform(scale, 0, 0, scale, 0, 0);
     pen.lineWidth = 1;
     drawScales();
-    within(high(), drawFault);
+    const labels = placed(wantedLabels());
+    within(high(), () => drawFault(labels));
     within(bottom + 1, () => {
-      drawGaps();
-      drawTurns();
+      drawTurns(labels);
+      drawGaps(labels);
       tell(drawOperations());
+      labels.forEach(drawLabel);
     });
+    drawTicks();
     drill.lanes.forEach(drawLane);
     drawWhere();
     if (drag && drag.zooms) drawChoice();
@@ -185,19 +203,21 @@
 
   const drawScales = () => {
     const ink = color("line");
-    for (const [length, name] of [[1e3, "1 ms"], [1e4, "10 ms"], [1e5, "100 ms"], [1e6, "1 s"], [1e7, "10 s"]]) {
+    for (const [length, name] of SCALES) {
       if (length > ceiling) break;
       const y = crisp(down(length));
-      line([[gutter(), y], [gutter() + wide(), y]], ink);
-      write(name, gutter() - 10, y, { align: "right" });
+      line([[gutter, y], [edge(), y]], ink);
+      write(name, gutter - 10, y, { align: "right" });
     }
-    line([[gutter(), bottom + 0.5], [gutter() + wide(), bottom + 0.5]], color("soft"));
+    line([[gutter, bottom + 0.5], [edge(), bottom + 0.5]], color("soft"));
+  };
+  const drawTicks = () => {
     const step = niceStep((view.to - view.from) / (wide() / 90));
     const digits = Math.max(0, 6 - Math.floor(Math.log10(step)));
     for (let moment = Math.ceil(view.from / step) * step; moment <= view.to; moment += step) {
       const x = crisp(across(moment));
       line([[x, bottom], [x, bottom + 5]], color("soft"));
-      write(clock(moment, digits), x, bottom + 14, { align: "center" });
+      write(clock(moment, digits), x, bottom + 14, { align: "center", halo: true });
     }
   };
   const niceStep = (least) => {
@@ -205,53 +225,92 @@
     return power * [1, 2, 5, 10].find((one) => one * power >= least);
   };
 
-  const drawFault = () => {
+  // What is written above the plot: the fault first, then whoever began to lead or to hold.
+  const wantedLabels = () => {
+    const lane = drill.lanes.find((one) => one.name === "fault");
+    const faults = (lane ? lane.spans : []).flatMap(([from, to, text]) => [
+      { at: from, text: `↓ ${text}`, ink: "fault", weight: "600", always: true },
+      { at: to, text: "↓ healed", ink: "good", weight: "600", always: true },
+    ]);
+    const turns = drill.turns.map(([at, text]) => ({ at, text, ink: "ink", weight: "", always: false }));
+    return [...faults, ...turns].filter(({ at }) => view.from <= at && at <= view.to);
+  };
+  // Each gets a row right of its moment, or else left of it, where it meets no other label: if that
+  // can be, where no other's line goes through it either. Where there is none it is left out.
+  const placed = (wanted) => {
+    const found = [];
+    const isFree = ({ row, left, right }) => left >= gutter && right <= edge() &&
+      found.every((other) => other.row !== row || right + 8 < other.left || other.right + 8 < left);
+    const isClear = ({ row, left, right, x }) => found.every((other) =>
+      !(other.row < row && left - 4 < other.x && other.x < right + 4) &&
+      !(other.row > row && other.left - 4 < x && x < other.right + 4));
+    for (const label of wanted) {
+      const x = across(label.at);
+      const width = measured(label.text, label.weight);
+      const places = [x + 5, x - 5 - width].flatMap((left) =>
+        Array.from({ length: labelRows() }, (_, row) => ({ ...label, x, row, left, right: left + width })));
+      const free = places.filter(isFree);
+      const place = free.find(isClear) || free[0];
+      const left = Math.max(gutter, Math.min(x + 5, edge() - width));
+      if (place || label.always) found.push(place || { ...label, x, row: 0, left, right: edge() });
+    }
+    canvas.dataset.labels = JSON.stringify(found.map(({ text, row, left, right }) => [text, row, left, right]));
+    return found;
+  };
+  const rowAt = (row) => 12 + row * SIZE.row;
+  const drawLabel = ({ text, row, left, right, ink, weight }) =>
+    write(text, left, rowAt(row), { ink, weight, most: right - left + 1, halo: true });
+  const topOf = (labels, at, text) => {
+    const label = labels.find((one) => one.at === at && one.text.endsWith(text));
+    return label ? rowAt(label.row) - 6 : rowAt(labelRows()) - 4;
+  };
+
+  const drawFault = (labels) => {
     const lane = drill.lanes.find((one) => one.name === "fault");
     for (const [from, to, text] of lane ? lane.spans : []) {
       const [left, right] = [across(from), across(to)];
       pen.globalAlpha = 0.08;
       pen.fillStyle = color("fault");
-      pen.fillRect(left, 0, right - left, bottom);
+      pen.fillRect(left, bottom - SIZE.chart - 6, right - left, SIZE.chart + 6);
       pen.globalAlpha = 1;
-      line([[crisp(left), 0], [crisp(left), high()]], color("fault"));
-      line([[crisp(right), 0], [crisp(right), high()]], color("good"), [4, 3]);
-      const start = Math.max(left, gutter()) + 6;
-      const most = Math.max(gutter() + wide() - start - 6, 0);
-      if (right > gutter() && left < gutter() + wide()) {
-        const used = write(`↓ ${text}`, start, 13, { ink: "fault", most, weight: "600" });
-        const free = gutter() + wide() - right;
-        if (start + used + 8 < right || left < gutter()) {
-          write("↓ healed", right + 6, 13, { ink: "good", most: free, weight: "600" });
-        }
-      }
+      line([[crisp(left), topOf(labels, from, text)], [crisp(left), high()]], color("fault"));
+      line([[crisp(right), topOf(labels, to, "healed")], [crisp(right), high()]], color("good"), [4, 3]);
     }
   };
 
-  const drawGaps = () => {
-    drill.gaps.forEach(([from, to, text], number) => {
+  const drawGaps = (labels) => {
+    drill.gaps.forEach(([from, to, ...texts], number) => {
       const [left, right] = [across(from), across(to)];
-      const y = 30 + number * 16;
+      const y = rowAt(labelRows() + number) + 2;
       if (right - left < 3) return;
       const ink = color("gap");
-      line([[crisp(left), y - 4], [crisp(left), y + 4]], ink);
-      line([[crisp(right), y - 4], [crisp(right), y + 4]], ink);
-      const [start, stop] = [Math.max(left, gutter()), Math.min(right, gutter() + wide())];
-      const width = measured(text) + 12;
-      const isInside = stop - start > width + 16;
-      const x = isInside ? (start + stop - width) / 2 : Math.min(stop + 4, gutter() + wide() - width);
-      line([[left, y], [isInside ? x : right, y]], ink);
-      if (isInside) line([[x + width, y], [right, y]], ink);
-      write(text, x + 6, y, { ink: "gap", halo: !isInside });
+      for (const x of [left, right]) line([[crisp(x), y - 4], [crisp(x), y + 4]], ink);
+      line([[left, y], [right, y]], ink);
+      const spot = besideGap(texts, Math.max(left, gutter), Math.min(right, edge()), labels);
+      if (!spot) return;
+      pen.fillStyle = color("card"); // so that the bracket does not go through the words
+      if (spot.isInside) pen.fillRect(spot.x - 6, y - 7, spot.width + 12, 14);
+      write(spot.text, spot.x, y, { ink: "gap", halo: true });
     });
   };
+  // Where a gap's words stand: within its bracket, right or left of it, and through no line if it can be.
+  const besideGap = (texts, start, stop, labels) => {
+    const spots = texts.flatMap((text) => {
+      const width = measured(text);
+      return [
+        { text, width, x: (start + stop - width) / 2, isInside: true, fits: stop - start > width + 24 },
+        { text, width, x: stop + 6, fits: stop + 6 + width < edge() },
+        { text, width, x: start - 6 - width, fits: start - 6 - width > gutter },
+      ];
+    }).filter(({ fits }) => fits);
+    const isClear = ({ x, width }) => labels.every((one) => one.x < x - 3 || x + width + 3 < one.x);
+    return spots.find(isClear) || spots[0];
+  };
 
-  // Where another one began to lead or to hold.
-  const drawTurns = () => {
-    for (const lane of drill.lanes) {
-      for (const [from, , , tone] of lane.spans) {
-        const x = crisp(across(from));
-        if (tone === "plain" && from > drill.fault) line([[x, SIZE.top + 14], [x, bottom]], color("soft"), [1, 4]);
-      }
+  const drawTurns = (labels) => {
+    for (const [at, text] of drill.turns) {
+      const x = crisp(across(at));
+      line([[x, topOf(labels, at, text)], [x, bottom]], color("soft"), [1, 3]);
     }
   };
 
@@ -314,8 +373,10 @@
   };
 
   const drawLane = (lane, number) => {
-    const y = laneTop(number);
-    write(lane.name, gutter() - 10, y + SIZE.lane / 2, { align: "right", most: gutter() - 14 });
+    const name = isNarrow() ? SIZE.name : 0;
+    const y = laneTop(number) + name;
+    if (name) write(lane.name, gutter, y - SIZE.name / 2 + 2, { most: wide(), halo: true });
+    else write(lane.name, gutter - 10, y + SIZE.lane / 2, { align: "right", most: gutter - 14 });
     within(high(), () => {
       for (const [from, to, text, tone] of lane.spans) {
         const left = across(from);
@@ -324,9 +385,9 @@
         pen.beginPath();
         pen.roundRect(left + 0.5, y + 3, Math.max(width - 1, 1), SIZE.lane - 6, 4);
         pen.fill();
-        const start = Math.max(left, gutter()) + 7;
-        const most = Math.min(left + width, gutter() + wide()) - start - 4;
-        if (most > 14) write(text, start, y + SIZE.lane / 2, { ink: "lane-ink", most });
+        const start = Math.max(left, gutter) + 7;
+        const most = Math.min(left + width, edge()) - start - 4;
+        if (most > 40 || most >= measured(text)) write(text, start, y + SIZE.lane / 2, { ink: "lane-ink", most });
       }
     });
   };
@@ -335,9 +396,9 @@
   const drawWhere = () => {
     if (view.from <= 0 && view.to >= end) return;
     pen.fillStyle = color("line");
-    pen.fillRect(gutter(), 0, wide(), 4);
+    pen.fillRect(gutter, 0, wide(), 4);
     pen.fillStyle = color("soft");
-    pen.fillRect(gutter() + view.from / end * wide(), 0, Math.max((view.to - view.from) / end * wide(), 3), 4);
+    pen.fillRect(gutter + view.from / end * wide(), 0, Math.max((view.to - view.from) / end * wide(), 3), 4);
   };
   const drawChoice = () => {
     pen.globalAlpha = 0.16;
@@ -372,16 +433,21 @@
     return found;
   };
   const under = (x, y) => {
-    const lane = drill.lanes[Math.floor((y - laneTop(0)) / SIZE.lane)];
+    const lane = drill.lanes[Math.floor((y - laneTop(0)) / laneHigh())];
     const moment = momentAt(x);
-    if (!lane || x < gutter()) return "";
+    if (!lane || x < gutter) return "";
     const span = lane.spans.find(([from, to]) => from <= moment && moment < to);
     if (!span) return "";
     return `${lane.name}: ${span[2]}\n${clock(span[0])} to ${clock(span[1])}, ${time(span[1] - span[0])}`;
   };
+  const turnAt = (x) => {
+    const near = ([at]) => Math.abs(across(at) - x);
+    const [turn] = drill.turns.filter((one) => near(one) < SIZE.near / 2).sort((one, other) => near(one) - near(other));
+    return turn ? `${turn[2]}\nat ${clock(turn[0])}${timeOfDay(turn[0])}` : "";
+  };
   const hover = (x, y) => {
     const row = y < bottom + SIZE.near ? nearest(x, y) : -1;
-    const text = row < 0 ? under(x, y) : story(row);
+    const text = row >= 0 ? story(row) : y < bottom ? turnAt(x) : under(x, y);
     tip.hidden = !text;
     tip.textContent = text;
     if (!text) return;
