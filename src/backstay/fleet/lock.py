@@ -12,8 +12,11 @@ and it is compared with when the machine was looked at, both by the machine's ow
 from __future__ import annotations
 
 import asyncio
+import getpass
+import os
 import secrets
 import shlex
+import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
@@ -27,6 +30,11 @@ LOCK_FILE = "/run/backstay.lock"
 ANSWER_SECONDS = 15.0
 # The kernel lets go within milliseconds; a connection that is lost must not keep us from ending.
 RELEASE_SECONDS = 5.0
+
+
+def this_run() -> str:
+    """Return who we are, as another run is to be told."""
+    return f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
 
 
 @asynccontextmanager

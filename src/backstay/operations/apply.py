@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
-import os
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from backstay.errors import BackstayError, InterruptedRunError, StalePlanError, StepFailedError
-from backstay.fleet.lock import locked
+from backstay.fleet.lock import locked, this_run
 from backstay.fleet.store import Store
 from backstay.fleet.world import World
 from backstay.operations.plan import Planned, make_plan, require_nobody_silent
@@ -50,7 +47,7 @@ async def apply(
     if not agreed(planned.plan):
         return planned.plan
     machines = tuple(world.reached.values())
-    async with locked(machines, holder=_holder(), looked=_looked_at(planned)):
+    async with locked(machines, holder=this_run(), looked=_looked_at(planned)):
         with _part_way():
             await _performer(planned, world=world, store=store).perform(planned.plan)
     with _part_way():
@@ -81,10 +78,6 @@ def _require_same(plan: Plan, expected: str | None) -> None:
             why="looking again gives another plan",
             next_move="read the new one: backstay plan --out FILE; then apply that file",
         )
-
-
-def _holder() -> str:
-    return f"{getpass.getuser()}@{socket.gethostname()} pid {os.getpid()}"
 
 
 def _looked_at(planned: Planned) -> Mapping[str, float]:
