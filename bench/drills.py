@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -24,12 +25,14 @@ from backstay.drill.report.numbers import Numbers
 from backstay.drill.report.repeats import Repeats
 from backstay.drill.report.wording import count, seconds
 from backstay.drill.run import Trouble
+from backstay.drill.stage import Before
 from backstay.drill.wish import Wish
 from backstay.errors import BackstayError
 from backstay.fleet import kube
 from backstay.fleet.world import World, utc_now
 from backstay.lab import PowerSwitch
-from backstay.operations.drill import Before, drill, look
+from backstay.operations.drill import drill, look
+from backstay.operations.drill_alone import alone
 from backstay.operations.session import session
 from backstay.spec.model import ClusterSpec
 from bench import kubeadm
@@ -91,13 +94,14 @@ async def _drill(one: BenchLab, before: Look, name: str, folder: Path) -> Drille
     spec = one.spec
     results = results_in(folder, name, utc_now())
     wish = Wish(SCENARIOS[name], f"python -m bench.drills {name}")
-    async with session(spec) as world:
+    power = PowerSwitch(one.name)
+    async with session(spec) as world, alone(world, power):
         found = await drill(
             spec,
             wish,
             await before(spec, world),
             world=world,
-            machines=PowerSwitch(one.name),
+            machines=power,
             path=results.history,
             tell=lambda _: None,
         )
@@ -128,6 +132,36 @@ RIGHTS = "--clusterrole=cluster-admin --group=backstay:cluster-admins"
 
 
 async def _look_at_kubeadms(spec: ClusterSpec, world: World) -> Before:
+    async def ask() -> Roles:
+        return await _roles_at_kubeadms(spec, world)
+
+    versions = {"kubernetes": spec.kubernetes, "made by": "kubeadm"}
+    done = await world.machine(PLANES[0]).run(FILES, deadline=20)
+    return Before(await ask(), versions, settings_in(done.stdout), _trouble(spec), ask)
+
+
+FILES = "cat /etc/kubernetes/manifests/etcd.yaml /etc/haproxy/haproxy.cfg /etc/keepalived/*.conf\n"
+SETTINGS = {
+    "etcd heartbeat": (r"--heartbeat-interval=(\d+)", "{} ms", "100 ms"),
+    "etcd election": (r"--election-timeout=(\d+)", "{} ms", "1000 ms"),
+    "balancer check interval": (r"\binter (\S+)", "{}", "2s"),
+    "balancer check interval after a failure": (r"\bdowninter (\S+)", "{}", "the same"),
+    "balancer connect time-out": (r"timeout connect (\S+)", "{}", "none"),
+    "VRRP advert interval": (r"\badvert_int (\S+)", "{} s", "1 s"),
+}
+"""How each is written in the files of a cluster by kubeadm, and what it is where it is not."""
+
+
+def settings_in(text: str) -> dict[str, str]:
+    """Return the timers that the files of a cluster by kubeadm set, or leave as they come."""
+    found = {}
+    for name, (pattern, form, usual) in SETTINGS.items():
+        said = re.search(pattern, text)
+        found[name] = usual if said is None else form.format(said[1])
+    return found
+
+
+async def _roles_at_kubeadms(spec: ClusterSpec, world: World) -> Roles:
     leaders, holders = await asyncio.gather(
         _where(world, PLANES, _IS_LEADER),
         _where(world, PLANES, f"ip -o address show | grep -qF ' {spec.endpoint.vip}/'"),
@@ -137,8 +171,7 @@ async def _look_at_kubeadms(spec: ClusterSpec, world: World) -> Before:
     leases = {
         one["metadata"]["name"]: one["spec"]["holderIdentity"].partition("_")[0] for one in items
     }
-    roles = Roles(site_of(spec), next(iter(leaders), None), next(iter(holders), None), leases)
-    return Before(roles, {"kubernetes": spec.kubernetes, "made by": "kubeadm"}, _trouble(spec))
+    return Roles(site_of(spec), next(iter(leaders), None), next(iter(holders), None), leases)
 
 
 ETCDCTL = (

@@ -6,7 +6,8 @@ import pytest
 
 from backstay.drill.faults.catalogue import SCENARIOS
 from backstay.drill.load.plan import load_plan
-from backstay.drill.wish import Wish
+from backstay.drill.wish import Wish, settings_of
+from backstay.spec.parse import parse
 
 PLANES = ("cp-1", "cp-2", "cp-3")
 
@@ -20,3 +21,25 @@ def test_every_client_calls_while_calm_is_waited_for(scale: float) -> None:
     course = Wish(SCENARIOS["idle"], "backstay drill run idle", scale=scale).course
     assert course.calm > 1 / min(one.rate for one in plan.workers)
     assert course.calm >= 1.0
+
+
+def test_a_length_of_nothing_is_not_the_scenario_s_own() -> None:
+    """Nothing and not said are two things."""
+    one = SCENARIOS["idle"]
+    assert Wish(one, "").course.fault == one.seconds
+    assert Wish(one, "", seconds=0.0).course.fault == 0
+
+
+def test_a_history_says_the_profile() -> None:
+    """Its bounds follow from it."""
+    cluster = "name: a\nprofile: fast\nendpoint: {vip: 10.0.0.9}\n"
+    spec = parse(f"{cluster}hosts: [{{name: a, address: 10.0.0.1, roles: [control-plane]}}]\n")
+    assert settings_of(spec)["profile"] == "fast"
+
+
+def test_the_load_has_keys_for_all_the_time_that_a_rolling_restart_takes() -> None:
+    """One key takes so many operations: a drill that is longer has more of them."""
+    once = Wish(SCENARIOS["apiserver-kill"], "")
+    rolling = Wish(SCENARIOS["apiserver-rolling-restart"], "")
+    assert rolling.load_seconds(5) - rolling.load_seconds(1) >= 4 * 10
+    assert once.load_seconds(5) == once.load_seconds(1) > once.course.fault

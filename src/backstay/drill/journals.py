@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from backstay.drill.again import Again
 from backstay.drill.history import SECOND, Kind, LogLine, Mark
 from backstay.errors import BackstayError
 from backstay.fleet.transport import Completed, Machine
@@ -22,6 +23,12 @@ UNITS = (
 
 FOLLOWER = "follower="
 END_SECONDS = 5.0
+READ_SECONDS = 10.0
+AGAIN_SECONDS = 0.25
+ROUND_SECONDS = 120.0
+"""How long one process follows: nobody is left to end it when we die."""
+OVERLAP_SECONDS = 5
+"""Lines of several programs are not quite in the order of their times."""
 MICROSECOND = SECOND // 1_000_000
 
 # What the machine sends on, as grep -E reads it: an etcd under load writes a line a millisecond.
@@ -107,47 +114,99 @@ def _of_systemd(host: str, text: str) -> Iterator[tuple[Kind, str, str, str]]:
         yield Kind.UNIT, host, "exited", f"{found['unit']}{found['after']}"
 
 
-async def follow(
-    machine: Machine, ear: Ear, record: Callable[[Mark | LogLine], None], *, seconds: float
-) -> None:
-    """Record what the machine's journal says until cancelled; at most so many seconds.
+@dataclass(slots=True)
+class Follower:
+    """Records what one machine's journal says, each line once, over as many connections as needed.
 
-    A machine that freezes or loses its power is silent, and is heard again if it comes back over
-    the same connection; what it wrote meanwhile then comes late, with its own times.
+    `since` is the second from which on a journal is to be read (again); `process` is who follows it
+    there. What a machine wrote while it was not heard comes late, with its own times.
     """
-    follower: list[str] = []
 
-    def hear(line: str) -> None:
-        if line.startswith(FOLLOWER):
-            follower.append(line.removeprefix(FOLLOWER).strip())
-        elif (found := ear.hear(line)) is not None:
-            record(found)
+    ear: Ear
+    record: Callable[[Mark | LogLine], None]
+    reach: Again
+    since: int
+    process: str = ""
+    known: set[str] = field(default_factory=set)
 
-    script, deadline = _script(ear.zero, seconds), seconds + END_SECONDS
-    running = asyncio.ensure_future(machine.run(script, deadline=deadline, on_line=hear))
-    try:
+    async def follow(self, machine: Machine, *, deaf: Callable[[], None]) -> None:
+        """Follow until cancelled, and read then what is left; `deaf` if that cannot be had."""
+        try:
+            await self._listen(machine)
+            while True:
+                with suppress(BackstayError):
+                    async with self.reach(machine.name) as another:
+                        await self._listen(another)
+                await asyncio.sleep(AGAIN_SECONDS)
+        finally:
+            if not await self._catch_up(machine):
+                deaf()
+
+    async def _listen(self, machine: Machine) -> None:
+        """Follow over one connection until it is lost."""
         with suppress(BackstayError):
+            while True:
+                await self._round(machine)
+                await asyncio.sleep(AGAIN_SECONDS)
+
+    async def _round(self, machine: Machine) -> None:
+        self.process = ""
+        script, deadline = _script(self.since, ROUND_SECONDS), ROUND_SECONDS + END_SECONDS
+        running = asyncio.ensure_future(machine.run(script, deadline=deadline, on_line=self.hear))
+        try:
             await asyncio.shield(running)
-    finally:
-        await _end(machine, running, follower)
+        finally:
+            await self._end(machine, running)
+
+    async def _end(self, machine: Machine, running: asyncio.Future[Completed]) -> None:
+        """End who follows, there and then here; a machine that does not answer is given up."""
+        with suppress(BackstayError):
+            if self.process and not running.done():
+                await machine.run(f"kill {self.process}\n", deadline=END_SECONDS)
+                await asyncio.wait([running], timeout=END_SECONDS)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    async def _catch_up(self, machine: Machine) -> bool:
+        """Read what was not heard yet, over the first connection or a new one; tell whether."""
+        with suppress(BackstayError):
+            await self._read(machine)
+            return True
+        with suppress(BackstayError):
+            async with self.reach(machine.name) as another:
+                await self._read(another)
+                return True
+        return False
+
+    async def _read(self, machine: Machine) -> None:
+        await machine.run(_rest(self.since), deadline=READ_SECONDS, on_line=self.hear)
+
+    def hear(self, line: str) -> None:
+        """Take a line of the script."""
+        if line.startswith(FOLLOWER):
+            self.process = line.removeprefix(FOLLOWER).strip()
+        elif (found := LINE.match(line)) and line not in self.known:
+            self.known.add(line)
+            self.since = max(self.since, int(float(found["at"])) - OVERLAP_SECONDS)
+            if (said := self.ear.hear(line)) is not None:
+                self.record(said)
 
 
-async def _end(
-    machine: Machine, running: asyncio.Future[Completed], follower: Sequence[str]
-) -> None:
-    """End who follows, there and then here; a machine that does not answer is given up."""
-    with suppress(BackstayError):
-        for process in follower if not running.done() else ():
-            await machine.run(f"kill {process}\n", deadline=END_SECONDS)
-    await asyncio.wait([running], timeout=END_SECONDS)
-    running.cancel()
+def follower(ear: Ear, record: Callable[[Mark | LogLine], None], reach: Again) -> Follower:
+    """Return who follows a machine's journal from the drill's beginning on."""
+    return Follower(ear, record, reach, ear.zero // SECOND)
 
 
-def _script(zero: int, seconds: float) -> str:
-    units = " ".join(f"-u {unit}" for unit in UNITS)
+def _script(since: int, seconds: float) -> str:
     pattern = "|".join((f"^{FOLLOWER}", *WORTH_HEARING))
-    return (
-        f"{{ timeout {seconds:.0f} journalctl --follow --no-tail --since=@{zero // SECOND}"
-        f" --output=short-unix --quiet {units} & echo {FOLLOWER}$!; wait; }}"
-        f" | grep --line-buffered -E '{pattern}'\n"
-    )
+    following = f"timeout {seconds:.0f} {_journal(since)} --follow --no-tail"
+    return f"{{ {following} & echo {FOLLOWER}$!; wait; }} | grep --line-buffered -E '{pattern}'\n"
+
+
+def _rest(since: int) -> str:
+    return f"{_journal(since)} | grep -E '{'|'.join(WORTH_HEARING)}'\n"
+
+
+def _journal(since: int) -> str:
+    units = " ".join(f"-u {unit}" for unit in UNITS)
+    return f"journalctl --since=@{since} --output=short-unix --quiet {units}"

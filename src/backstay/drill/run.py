@@ -29,11 +29,6 @@ class Course:
     settle: float = 60.0
     after: float = 2.0
 
-    @property
-    def longest(self) -> float:
-        """The most seconds that a drill with this course lasts."""
-        return self.warm_up + self.fault + self.settle + self.after
-
 
 class Load(Protocol):
     """Clients that work until they are stopped, and look at everything at the end."""

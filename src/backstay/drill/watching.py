@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from backstay.components.addresses import Port
+from backstay.drill.again import Again
 from backstay.drill.faults.targets import Roles, Site
 from backstay.drill.history import Kind
-from backstay.drill.journals import Ear, follow
+from backstay.drill.journals import Ear, follower
 from backstay.drill.load import etcd
 from backstay.drill.load.access import Access
 from backstay.drill.nodes import NodeWatch
@@ -21,6 +22,8 @@ from backstay.fleet.transport import Machine
 from backstay.fleet.world import World
 
 ASK_SECONDS = 10.0
+DEAF = "deaf"
+"""What is noted of a machine whose journal was not heard to the end."""
 
 
 def note_roles(roles: Roles, recorder: Recorder) -> None:
@@ -65,12 +68,10 @@ async def _zero(machine: Machine, recorder: Recorder) -> int:
 
 
 def follow_all(
-    world: World, heard: Mapping[str, Ear], access: Access, *, seconds: float
+    world: World, heard: Mapping[str, Ear], access: Access, *, reach: Again
 ) -> tuple[Watcher, ...]:
-    """Return the watchers of a drill that lasts at most so many seconds."""
-    journals = tuple(
-        _journal(world.machine(host), ear, seconds=seconds) for host, ear in heard.items()
-    )
+    """Return the watchers of a drill; `reach` finds machines again whose connection was lost."""
+    journals = tuple(_journal(world.machine(host), ear, reach) for host, ear in heard.items())
     return (*journals, NodeWatch.on(access).run)
 
 
@@ -101,8 +102,10 @@ ss --no-header --numeric --tcp --processes state established '( dport = :{Port.A
 """Asks the kernel rather than haproxy, whose socket nothing on a machine can speak to."""
 
 
-def _journal(machine: Machine, ear: Ear, *, seconds: float) -> Watcher:
+def _journal(machine: Machine, ear: Ear, reach: Again) -> Watcher:
     async def watch(recorder: Recorder) -> None:
-        await follow(machine, ear, recorder.record, seconds=seconds)
+        await follower(ear, recorder.record, reach).follow(
+            machine, deaf=lambda: recorder.mark(Kind.NOTE, DEAF, machine.name)
+        )
 
     return watch

@@ -8,13 +8,19 @@ from dataclasses import dataclass
 from backstay import __version__
 from backstay.drill.faults.scenario import Scenario
 from backstay.drill.history import Header
-from backstay.drill.load.plan import LoadPlan
+from backstay.drill.load.access import Access
+from backstay.drill.load.plan import LoadPlan, load_plan
 from backstay.drill.oracle.judge import RATE
 from backstay.drill.report.objectives import parse_objectives
 from backstay.drill.report.terms import terms_of
 from backstay.drill.run import Course
 from backstay.fleet.world import utc_now
 from backstay.spec.model import ClusterSpec
+
+STEP_SECONDS = 15.0
+"""What a step of a planned fault usually takes until its machine serves again."""
+SETTLE_SECONDS = 5.0
+"""What clients usually take until all of them are answered again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,28 @@ class Wish:
     @property
     def course(self) -> Course:
         """How long each phase takes; the slowest client calls every 0.6 s, at a scale of 1."""
-        return Course(fault=self.seconds or self.scenario.seconds, calm=max(1.0, 1.0 / self.scale))
+        fault = self.scenario.seconds if self.seconds is None else self.seconds
+        return Course(fault=fault, calm=max(1.0, 1.0 / self.scale))
+
+    def load_seconds(self, targets: int) -> float:
+        """Return about how long clients work; steps of a planned fault come after one another."""
+        course = self.course
+        steps = STEP_SECONDS * targets if self.scenario.is_planned else 0.0
+        return course.warm_up + steps + course.fault + SETTLE_SECONDS + course.after
+
+
+def load_of(wish: Wish, access: Access, targets: int) -> LoadPlan:
+    """Return what clients do all along a drill that hits so many machines; its name is new."""
+    return load_plan(
+        run=f"{int(utc_now().timestamp()):x}",
+        seed=wish.seed,
+        planes=tuple(access.planes),
+        members=tuple(access.members),
+        service=access.service is not None,
+        seconds=wish.load_seconds(targets),
+        attempt=wish.attempt_seconds,
+        scale=wish.scale,
+    )
 
 
 def header_of(
@@ -54,7 +81,9 @@ def header_of(
     wish: Wish,
     plan: LoadPlan,
     targets: tuple[str, ...],
+    *,
     versions: Mapping[str, str],
+    settings: Mapping[str, str],
 ) -> Header:
     """Return the beginning of a history: what is about to be done, to whom, and how."""
     scenario = wish.scenario
@@ -71,7 +100,7 @@ def header_of(
         members=tuple(host.name for host in spec.etcd_members),
         planes=tuple(host.name for host in spec.control_planes),
         versions={**versions, "backstay": __version__},
-        settings=settings_of(spec),
+        settings=settings,
         load={RATE: plan.rate, "timeout_seconds": plan.seconds, "registers": len(plan.keys)},
     )
 
@@ -82,9 +111,10 @@ def _fixed(objectives: Sequence[str], spec: ClusterSpec) -> tuple[str, ...]:
 
 
 def settings_of(spec: ClusterSpec) -> dict[str, str]:
-    """Return the timers that decide how long a failure is felt."""
+    """Return the profile and the timers, which decide how long a failure is felt."""
     timers = spec.load_balancer
     return {
+        "profile": spec.profile.value,
         "etcd heartbeat": f"{spec.etcd.heartbeat_milliseconds} ms",
         "etcd election": f"{spec.etcd.election_milliseconds} ms",
         "balancer check interval": f"{timers.check_interval_milliseconds} ms",

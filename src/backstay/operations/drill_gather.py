@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from backstay.drill.again import again
 from backstay.drill.faults.kinds import MoveLeader, Planned, Restart, Unit
 from backstay.drill.faults.targets import (
     CONTROLLER_MANAGER_HOLDER,
@@ -15,16 +16,17 @@ from backstay.drill.faults.targets import (
     site_of,
 )
 from backstay.drill.inject import injected
+from backstay.drill.stage import Before
 from backstay.errors import GateTimeoutError
 from backstay.fleet.world import World
-from backstay.operations.drill import Before, look
+from backstay.operations.drill import look
+from backstay.operations.drill_health import until_well
 from backstay.spec.model import ClusterSpec
 
 GATHER_SECONDS = 180.0
 """A lease goes to whoever asks first: with three planes every second restart gives it away well."""
 
 WELL_SECONDS = 60.0
-POLL_SECONDS = 0.25
 
 
 async def gathered(
@@ -32,7 +34,8 @@ async def gathered(
 ) -> Before:
     """Return how the cluster is once each part of the target is somebody.
 
-    Raises GateTimeoutError when a role does not go where it is wanted.
+    Raises PreflightError when a role cannot go where it is wanted, GateTimeoutError when it does
+    not.
     """
     one = scattered(target, before.roles)
     try:
@@ -62,6 +65,7 @@ async def _move(spec: ClusterSpec, one: Scattered, world: World) -> None:
         (one.holder,),
         site=site_of(spec),
         world=world,
+        again=again(spec),
         machines=None,
         seconds=0.0,
         tell=lambda _host, _turn, _what: None,
@@ -72,10 +76,5 @@ async def _move(spec: ClusterSpec, one: Scattered, world: World) -> None:
 
 async def _once_well(spec: ClusterSpec, before: Before, world: World) -> Before:
     """Wait until the next holder of a role is known; raises RefusedError if it is never well."""
-    try:
-        async with asyncio.timeout(WELL_SECONDS):
-            while await before.trouble():  # noqa: ASYNC110  # healing sends no event
-                await asyncio.sleep(POLL_SECONDS)
-    except TimeoutError:
-        pass
+    await until_well(before.trouble, seconds=WELL_SECONDS)
     return await look(spec, world)

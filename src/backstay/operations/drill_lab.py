@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import suppress
 
 from backstay.errors import BackstayError, GateTimeoutError
 from backstay.lab import PowerSwitch, give_disk, labs, read
-from backstay.operations.drill_health import trouble
+from backstay.operations.drill_health import trouble, until_well
 from backstay.spec.model import ClusterSpec
 
 WELL_SECONDS = 90.0
-POLL_SECONDS = 0.25
 
 
 def power_of(spec: ClusterSpec) -> PowerSwitch | None:
@@ -32,15 +30,10 @@ async def give_disks(spec: ClusterSpec, power: PowerSwitch) -> None:
     ask = trouble(spec)
     for host in spec.etcd_members:
         await give_disk(power.lab, host.name)
-        said = ""
-        try:
-            async with asyncio.timeout(WELL_SECONDS):
-                while said := await ask():  # noqa: ASYNC110  # healing sends no event
-                    await asyncio.sleep(POLL_SECONDS)
-        except TimeoutError as error:
+        if said := await until_well(ask, seconds=WELL_SECONDS):
             raise GateTimeoutError(
                 "the cluster is not well after a member was given a disk of its own",
                 where=host.name,
                 why=said,
                 next_move="backstay status",
-            ) from error
+            )
