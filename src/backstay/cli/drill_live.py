@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from backstay.drill.history import Header, Kind, Mark, Record
 from backstay.drill.report.growing import Growing
 
 if TYPE_CHECKING:
+    from backstay.drill.run import Course
     from backstay.planning.look import Look
 
 NANOSECONDS = 1e9
@@ -28,13 +30,14 @@ Tell = Callable[[Header | Record], None]
 
 
 @contextmanager
-def following(console: Console) -> Iterator[Tell]:
-    """Give who says what happens in a drill, as it happens."""
+def following(console: Console, course: Course | None = None) -> Iterator[Tell]:
+    """Give who says what happens in a drill of this course, as it happens."""
     if console.settings.quiet or console.progress is not Progress.LIVE:
-        yield _lines(console.talk)
+        is_told = console.progress is Progress.JSON and not console.settings.quiet
+        yield _objects(console) if is_told else _lines(console.talk)
         return
     terminal = RichConsole(file=console.err, force_terminal=True, highlight=False)
-    region = Region(console.look(console.err))
+    region = Region(console.look(console.err), Growing(lasting(course)))
     live = Live(
         get_renderable=region.__rich__,
         console=terminal,
@@ -57,12 +60,29 @@ def following(console: Console) -> Iterator[Tell]:
         yield tell
 
 
+def lasting(course: Course | None) -> Mapping[str, float]:
+    """Return how long each phase of a course lasts, as far as it can be known; healing at most."""
+    if course is None:
+        return {}
+    return {
+        "warm-up": course.warm_up,
+        "fault": course.fault,
+        "healed": course.settle,
+        "settle": course.after,
+    }
+
+
 @dataclass(slots=True)
 class Region:
-    """The plot so far; taken by one thread, drawn by another."""
+    """The plot so far; taken by one thread, drawn by another.
+
+    `zero` is when the drill's clock began on ours, which goes on when nothing happens.
+    """
 
     look: Look
     growing: Growing = field(default_factory=Growing)
+    clock: Callable[[], int] = time.monotonic_ns
+    zero: int = 0
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self, one: Header | Record) -> None:
@@ -70,14 +90,27 @@ class Region:
         with self.lock:
             if isinstance(one, Header):
                 self.growing.begin(one)
+                self.zero = self.clock()
             else:
                 self.growing.take(one)
 
     def __rich__(self) -> Text:
         """Draw the latest columns."""
         with self.lock:
-            lines = list(self.growing.lines(self.look))
+            lines = list(self.growing.lines(self.look, self.clock() - self.zero))
         return Text.from_ansi("\n".join(lines))
+
+
+def _objects(console: Console) -> Tell:
+    """Return who writes each mark as an object (docs/progress-json.md)."""
+
+    def tell(one: Header | Record) -> None:
+        if isinstance(one, Mark):
+            fields = {"kind": one.kind.value, "subject": one.subject, "state": one.state}
+            at = round(one.at / NANOSECONDS, 3)
+            console.event("drill_mark", {"at_seconds": at, **fields, "detail": one.detail})
+
+    return tell
 
 
 def _lines(talk: Callable[[str], None]) -> Tell:
