@@ -98,7 +98,7 @@ class Region:
         """Draw the latest columns."""
         with self.lock:
             lines = list(self.growing.lines(self.look, self.clock() - self.zero))
-        return Text.from_ansi("\n".join(lines))
+        return Text.from_ansi("\n".join(lines), no_wrap=True, overflow="crop")
 
 
 def _objects(console: Console) -> Tell:

@@ -27,6 +27,9 @@ KEPT = 512
 FEWEST = 8
 """Columns of the plot, however narrow the terminal is."""
 
+LEGEND = 73
+"""Columns of the legend, and one that stays free."""
+
 PHASES = {
     "warm-up": "warm-up",
     "fault": "fault",
@@ -178,7 +181,7 @@ class Growing:
         for name, one in drawn.items():
             yield f"{name:<{LABEL}}{self._bars(one, room, look)}{self._numbers(one, now, look)}"
         yield f"{'':<{LABEL}}{self._marks(room, look)}".rstrip()
-        yield f"{'':<{LABEL}}{legend(look)}"
+        yield f"{' ' * min(LABEL, max(look.width - LEGEND, 0))}{legend(look)}"
 
     def _clock(self, now: int) -> str:
         """Return the phase with how long it lasts already, and how long it will."""
