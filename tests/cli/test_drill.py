@@ -9,11 +9,19 @@ from pathlib import Path
 import pytest
 
 from backstay.cli.console import Console
-from backstay.cli.drilling import agree, results_in
+from backstay.cli.drilling import Voice, agree, results_in
 from backstay.cli.settings import Settings
-from backstay.drill.faults.catalogue import SCENARIOS, SUITES
-from backstay.drill.history import FinalRead, History, header_line, record_line
-from backstay.errors import RefusedError, UsageError
+from backstay.drill.faults.catalogue import SCENARIOS, suite
+from backstay.drill.history import (
+    SECOND,
+    FinalRead,
+    History,
+    Kind,
+    Mark,
+    header_line,
+    record_line,
+)
+from backstay.errors import RefusedError
 from backstay.fleet.world import utc_now
 from backstay.lab import PowerSwitch
 from backstay.operations.drill_suite import chosen
@@ -58,8 +66,9 @@ def test_a_scenario_is_explained(backstay: Program) -> None:
 @pytest.mark.parametrize(
     ("words", "meant"),
     [
-        (("list", "etcd-leader-kil"), "there is no scenario 'etcd-leader-kil'"),
+        (("list", "etcd-leader-kil"), "did you mean etcd-leader-kill?"),
         (("run", "nonsense"), "there is no scenario 'nonsense'"),
+        (("suite", "quik"), "did you mean quick?"),
         (("run", "vip-hand-over", "--objective", "gapp<2s"), "did you mean gap?"),
         (("run", "vip-hand-over", "--objective", "gap<2"), "a time, with s or ms"),
         (("run", "vip-hand-over", "--repeat", "0"), "--repeat"),
@@ -105,6 +114,45 @@ def test_a_page_can_be_made_from_a_kept_history(backstay: Program, tmp_path: Pat
     said = backstay("drill", "check", str(saved(tmp_path / "h", history(7))), "--html", str(page))
     assert said.code == 0, said.err
     assert page.read_text().lower().startswith("<!doctype html>")
+
+
+def test_a_page_that_cannot_be_written_is_no_bug(backstay: Program, tmp_path: Path) -> None:
+    """Refused, with the reason; no file of ours is to blame."""
+    file = saved(tmp_path / "h", history(7))
+    report = tmp_path / "report.json"
+    report.write_text(backstay("drill", "check", str(file), "-o", "json").out)
+    for words in (("check", str(file)), ("compare", str(report), str(report))):
+        said = backstay("drill", *words, "--html", "/nonexistent/x")
+        assert said.code == 5
+        assert said.err.startswith("error: there is no place for the report")
+        assert "No such file or directory" in said.err
+
+
+def test_what_goes_nowhere_when_it_is_stopped_says_only_that(
+    backstay: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Judging breaks nothing, and `backstay apply` is the last thing to advise after a drill."""
+
+    def stopped(_: History) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backstay.operations.drill.judged", stopped)
+    said = backstay("drill", "check", str(saved(tmp_path / "h", history(7))))
+    assert (said.code, said.out, said.err.strip()) == (130, "", "Stopped.")
+
+
+def test_who_stops_undoing_is_told_to_undo(
+    backstay: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the configuration, as a lab's is somewhere else."""
+
+    def stopped(_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("backstay.cli.verbs.drill_run.read_spec", stopped)
+    said = backstay("drill", "undo", "-c", "there.yaml")
+    assert said.code == 130
+    assert said.err.strip().endswith("To go on where it stopped: backstay drill undo -c there.yaml")
 
 
 @pytest.mark.parametrize("text", ["", "nonsense", '{"format": 99}\n', "\x00\xff"])
@@ -195,9 +243,22 @@ def test_results_never_overwrite_others(tmp_path: Path) -> None:
 
 
 def test_a_suite_leaves_out_what_needs_the_power_of_machines() -> None:
-    """Where nobody holds it, the rest is drilled."""
-    without = chosen("default", has_power=False)
-    assert not any(one.needs_power or one.needs_disk for one in without)
-    assert len(without) < len(chosen("default", has_power=True)) == len(SUITES["default"])
-    with pytest.raises(UsageError, match="defualt"):
-        chosen("defualt", has_power=True)
+    """Where nobody holds it, the rest is drilled, and what is missing is known."""
+    whole = suite("default")
+    possible, left_out = chosen(whole, has_power=False)
+    assert not any(one.needs_power or one.needs_disk for one in possible)
+    assert left_out
+    assert {*possible, *left_out} == {*whole}
+    assert chosen(whole, has_power=True) == (whole, ())
+
+
+def test_what_is_said_in_the_middle_of_a_drill_has_its_time() -> None:
+    """By the drill's own clock, which begins with the header; above whatever is drawn."""
+    told: list[object] = []
+    voice = Voice(told.append)
+    voice.tell(history(7).header)
+    voice.note("what was broken is undone")
+    mark = told[1]
+    assert isinstance(mark, Mark)
+    assert 0 < mark.at < SECOND
+    assert (mark.kind, mark.state) == (Kind.NOTE, "what was broken is undone")

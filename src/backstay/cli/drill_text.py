@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from backstay.cli.tables import table
@@ -13,11 +13,10 @@ from backstay.drill.report.wording import count, milliseconds, seconds
 from backstay.planning.look import Look, Tone, shortened
 
 if TYPE_CHECKING:
-    from backstay.drill.faults.scenario import Scenario
     from backstay.drill.oracle.verdict import Finding
     from backstay.drill.report.document import Drilled, Undrilled
     from backstay.drill.report.numbers import Group
-    from backstay.drill.report.objectives import Result
+    from backstay.drill.report.objectives import Objective, Result
 
 TONES = {
     Verdict.PASS: Tone.GOOD,
@@ -28,7 +27,6 @@ GROUP_HEAD = (
     *("CLIENTS", "DOES", "ASKED", "FAILED", "UNKNOWN", "RETRIED", "LATE"),
     *("P50", "P99", "LONGEST", "GAP"),
 )
-LIST_HEAD = ("NAME", "TARGET", "LASTS", "MUST HOLD", "SHOWS")
 
 
 def drill_text(found: Drilled, look: Look) -> str:
@@ -39,16 +37,20 @@ def drill_text(found: Drilled, look: Look) -> str:
         table(GROUP_HEAD, rows, look=look),
         "\n".join(_facts(found, look)),
         "\n".join(result_lines(found.results, look)),
-        "\n".join(_findings(found.judgement.findings, look)),
+        "\n".join(finding_lines(found.judgement.findings, look)),
         verdict_line(found, look),
     )
     return "\n\n".join(part for part in parts if part)
 
 
 def verdict_line(found: Drilled | Undrilled, look: Look) -> str:
-    """Return the verdict in a word, and the drill in a sentence."""
-    word = look.paint(TONES[found.verdict], found.verdict.value.upper())
-    return f"{word}  {found.scenario}: {found.sentence}"
+    """Return the verdict in a word, and the drill in sentences: on one line if they fit."""
+    word = found.verdict.value.upper()
+    first, *more = found.sentences
+    whole = len(f"{word}  {found.scenario}: {found.sentence}") <= look.width
+    between = " " if whole else "\n" + " " * (len(word) + 2)
+    said = between.join((f"{found.scenario}: {first}", *more))
+    return f"{look.paint(TONES[found.verdict], word)}  {said}"
 
 
 def _group(one: Group, look: Look) -> tuple[str, ...]:
@@ -89,8 +91,18 @@ def _facts(found: Drilled, look: Look) -> Iterator[str]:
         yield f"{'not Ready':<44} {', '.join(numbers.not_ready)}"
 
 
-def result_lines(results: Iterable[Result], look: Look) -> Iterator[str]:
-    """Yield each objective with its answer, what was seen, and what it means."""
+def nothing_of(_: Objective) -> str:
+    """Return what an objective's number is of a single drill: itself."""
+    return ""
+
+
+def result_lines(
+    results: Iterable[Result], look: Look, *, how: Callable[[Objective], str] = nothing_of
+) -> Iterator[str]:
+    """Yield each objective with its answer, what was seen, and what it means.
+
+    `how` says what a number of several drills is, such as `median of 10`.
+    """
     marks = {
         Answer.MET: look.paint(Tone.GOOD, look.marks.tick),
         Answer.MISSED: look.paint(Tone.BAD, look.marks.cross),
@@ -100,10 +112,14 @@ def result_lines(results: Iterable[Result], look: Look) -> Iterator[str]:
         quantity = QUANTITIES[one.objective.name]
         words = seconds if quantity.is_time else count
         seen = words(one.seen, dash="not seen")
-        yield f"{marks[one.answer]} {one.objective!s:<14} {seen:<10} {quantity.meaning}"
+        meaning = ": ".join(part for part in (how(one.objective), quantity.meaning) if part)
+        known = f"{one.objective!s:<14} {seen:<10} "
+        rest = shortened(meaning, look.width - len(known) - 2, look.marks)
+        yield f"{marks[one.answer]} {known}{rest}"
 
 
-def _findings(findings: Iterable[Finding], look: Look) -> Iterator[str]:
+def finding_lines(findings: Iterable[Finding], look: Look) -> Iterator[str]:
+    """Yield what each check says, and of those that did not pass the evidence."""
     for one in findings:
         mark = look.marks.tick if one.verdict is Verdict.PASS else look.marks.cross
         mark = "?" if one.verdict is Verdict.INCONCLUSIVE else mark
@@ -112,33 +128,3 @@ def _findings(findings: Iterable[Finding], look: Look) -> Iterator[str]:
             yield from (
                 f"    {shortened(line, look.width - 4, look.marks)}" for line in one.evidence
             )
-
-
-def list_text(scenarios: Iterable[Scenario], look: Look) -> str:
-    """Return every scenario in a row; each by itself with its explanation when all is told."""
-    rows = [
-        (
-            one.name,
-            one.target,
-            f"{one.seconds:g} s",
-            ",".join(one.objectives),
-            ",".join(one.shows) or look.marks.dash,
-        )
-        for one in scenarios
-    ]
-    return table(LIST_HEAD, rows, look=look)
-
-
-def explanation(one: Scenario, look: Look) -> str:
-    """Return all that there is to say about a scenario."""
-    lines = (
-        look.paint(Tone.STRONG, one.name),
-        one.explanation,
-        "",
-        f"target       {one.target}",
-        f"lasts        {one.seconds:g} s",
-        f"must hold    {','.join(one.objectives)}",
-        f"shows        {', '.join(one.shows) or look.marks.dash}",
-        f"run it       backstay drill run {one.name}",
-    )
-    return "\n".join(lines)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from difflib import get_close_matches
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,9 +15,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from backstay.cli.console import Console
-from backstay.errors import RefusedError, UsageError
+from backstay.errors import BackstayError, RefusedError, StepFailedError, UsageError
 
 if TYPE_CHECKING:
+    from backstay.cli.drill_live import Tell
+    from backstay.cli.stopping import Orderly
+    from backstay.drill.history import Header, Record
     from backstay.drill.machines import Machines
     from backstay.drill.report.document import Drilled
     from backstay.drill.report.markup import Template
@@ -43,6 +48,12 @@ class Results:
     def document(self) -> Path:
         """The numbers, for programs and `drill compare`."""
         return self.folder / "report.json"
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Those that are there, by what they are."""
+        files = {"history": self.history, "page": self.page, "report": self.document}
+        return {name: str(path) for name, path in files.items() if path.exists()}
 
 
 def results_in(parent: Path, scenario: str, now: datetime) -> Results:
@@ -88,37 +99,57 @@ def lab_machines(spec: ClusterSpec) -> Machines | None:
 
 
 async def run_drill(
-    console: Console, spec: ClusterSpec, wish: Wish, machines: Machines | None, parent: Path
-) -> tuple[Drilled, Results]:
-    """Drill once and keep the results."""
+    orderly: Orderly, spec: ClusterSpec, wish: Wish, machines: Machines | None, results: Results
+) -> Drilled:
+    """Drill once; the history is kept whatever becomes of it."""
     from backstay.cli.drill_live import following
-    from backstay.fleet.world import utc_now
     from backstay.operations.drill import drill, look
     from backstay.operations.drill_gather import gathered
     from backstay.operations.session import session
 
-    results = results_in(parent, wish.scenario.name, utc_now())
+    console = orderly.console
     console.talk(f"{wish.scenario.name}: {wish.scenario.explanation}")
     try:
         if wish.scenario.needs_disk:
             await _give_disks(console, spec)
         async with session(spec) as world:
             before = await gathered(spec, wish.whom, await look(spec, world), world, console.talk)
-            with following(console) as tell:
-                found = await drill(
+            with (
+                following(console, wish.course) as say,
+                orderly.talking((voice := Voice(say)).note),
+            ):
+                return await drill(
                     spec,
                     wish,
                     before,
                     world=world,
                     machines=machines,
                     path=results.history,
-                    tell=tell,
+                    tell=voice.tell,
                 )
     except BaseException:
         _forget_empty(results)
         raise
-    keep(found, results)
-    return found, results
+
+
+@dataclass(slots=True)
+class Voice:
+    """Tells what happens in a drill, and what else is to be said meanwhile, above its plot."""
+
+    say: Tell
+    zero: int = 0
+
+    def tell(self, one: Header | Record) -> None:
+        """Tell of something that happens; the drill's clock begins with its header."""
+        self.zero = self.zero or time.monotonic_ns()
+        self.say(one)
+
+    def note(self, text: str) -> None:
+        """Say why the drill ends before its time."""
+        from backstay.drill.history import Kind, Mark
+
+        at = time.monotonic_ns() - self.zero if self.zero else 0
+        self.say(Mark(at, Kind.NOTE, "stopping", text))
 
 
 async def _give_disks(console: Console, spec: ClusterSpec) -> None:
@@ -136,11 +167,21 @@ def _forget_empty(results: Results) -> None:
 
 
 def keep(found: Drilled, results: Results) -> None:
-    """Write the reports beside the history."""
+    """Write the reports beside the history; raises StepFailedError if they cannot be kept."""
     from backstay.drill.report.document import document
 
-    results.document.write_text(json.dumps(document(found), indent=2) + "\n", encoding="utf-8")
-    results.page.write_text(page_text(found), encoding="utf-8")
+    report = json.dumps(document(found), indent=2) + "\n"
+    write_report(results.document, report, failure=StepFailedError)
+    write_report(results.page, page_text(found), failure=StepFailedError)
+
+
+def write_report(path: Path, text: str, *, failure: type[BackstayError] = RefusedError) -> None:
+    """Write a file that somebody asked for; raises RefusedError, or what else fits the moment."""
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise failure("there is no place for the report", where=str(path), why=why) from error
 
 
 def page_text(found: Drilled) -> str:
@@ -172,6 +213,23 @@ def default_parent(spec: ClusterSpec) -> Path:
     from backstay.operations.session import state_folder
 
     return state_folder(spec.name) / "drills"
+
+
+def checked_target(target: str, spec: ClusterSpec) -> str:
+    """Return the target as it was typed; raises UsageError if it names no role and no machine."""
+    from backstay.drill.faults.targets import HOST, ROLES
+
+    known = (*ROLES, *(f"{HOST}{host.name}" for host in spec.hosts))
+    for part in target.replace("+", ",").split(",") if target else ():
+        if part.strip() not in known:
+            close = get_close_matches(part.strip(), known, n=1)
+            meant = f"did you mean {close[0]}? " if close else ""
+            raise UsageError(
+                f"{part.strip()!r} is no target",
+                where="command line: --target",
+                next_move=f"{meant}there are: {', '.join(known)}",
+            )
+    return target
 
 
 def checked_objectives(texts: tuple[str, ...]) -> tuple[str, ...]:

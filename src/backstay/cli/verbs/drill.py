@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import click
 
 from backstay.cli.commands import Entry, Verbs
+from backstay.cli.options import Gathered
 
 _HERE = "backstay.cli.verbs"
+
+
+GOES_ON = {"undo": "backstay drill undo"}
+"""The words to go on with what was stopped; a drill itself says what it left."""
 
 
 @click.group(
@@ -18,7 +25,7 @@ _HERE = "backstay.cli.verbs"
             "undo": Entry(f"{_HERE}.drill_run:undo", "Undo what a drill that died left."),
         },
         "Look": {
-            "list": Entry(f"{_HERE}.drill_look:list_", "List the scenarios, or explain one."),
+            "list": Entry(f"{_HERE}.drill_list:list_", "List the scenarios, or explain one."),
             "check": Entry(f"{_HERE}.drill_look:check", "Judge a kept history again."),
             "compare": Entry(f"{_HERE}.drill_look:compare", "Put two reports side by side."),
         },
@@ -29,8 +36,12 @@ _HERE = "backstay.cli.verbs"
         "backstay drill suite quick",
     ),
 )
-def drill() -> None:
+@click.pass_context
+def drill(ctx: click.Context) -> None:
     """Break a cluster on purpose, measure what its users see, and prove that nothing was lost.
 
     Every fault undoes itself on the machines, also when this computer dies.
     """
+    gathered = ctx.ensure_object(Gathered)
+    again = GOES_ON.get(ctx.invoked_subcommand or "", "")
+    gathered.settings = replace(gathered.settings, again=again)

@@ -1,4 +1,4 @@
-"""`backstay drill list`, `check` and `compare`."""
+"""`backstay drill check` and `compare`."""
 
 from __future__ import annotations
 
@@ -13,46 +13,11 @@ from backstay.cli.session import console_of
 from backstay.errors import ConfigError
 
 if TYPE_CHECKING:
-    from backstay.drill.faults.scenario import Scenario
     from backstay.drill.history import History
     from backstay.drill.report.reading import Document
 
 ANSWER_IS_NO = 2
-
-
-@verb(
-    "list",
-    examples=("backstay drill list", "backstay drill list apiserver-freeze"),
-    exits=(0, 64),
-)
-@click.argument("name", required=False)
-@click.pass_context
-def list_(ctx: click.Context, *, name: str | None) -> None:
-    """List the scenarios with their targets and promises, or explain one."""
-    from backstay.cli.drill_text import explanation, list_text
-    from backstay.drill.faults.catalogue import SCENARIOS, scenario
-
-    console = console_of(ctx)
-    found = tuple(SCENARIOS.values()) if name is None else (scenario(name),)
-    names = tuple(one.name for one in found)
-    whole: dict[str, object] = {"items": [_document(one) for one in found]}
-    if name is None:
-        console.show(Report(whole, lambda look: list_text(found, look), names))
-    else:
-        console.show(Report(whole, lambda look: explanation(found[0], look), names))
-
-
-def _document(one: Scenario) -> dict[str, object]:
-    return {
-        "name": one.name,
-        "explanation": one.explanation,
-        "target": one.target,
-        "seconds": one.seconds,
-        "objectives": list(one.objectives),
-        "planned": one.is_planned,
-        "needs_power": one.needs_power,
-        "shows": list(one.shows),
-    }
+NO_PLACE = "the page cannot be written there"
 
 
 @verb(
@@ -61,8 +26,9 @@ def _document(one: Scenario) -> dict[str, object]:
         "backstay drill check history.jsonl",
         "backstay drill check history.jsonl --html report.html",
     ),
-    exits=(0, 2, 3),
+    exits=(0, 2, 3, 5),
     exit_2="a promise was broken, an objective missed, or nothing was proven",
+    exit_5=NO_PLACE,
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the page.")
@@ -70,7 +36,7 @@ def _document(one: Scenario) -> dict[str, object]:
 def check(ctx: click.Context, *, file: Path, html: Path | None) -> int:
     """Judge a kept history again: the checks may have become better."""
     from backstay.cli.drill_text import drill_text
-    from backstay.cli.drilling import page_text
+    from backstay.cli.drilling import page_text, write_report
     from backstay.drill.oracle.verdict import Verdict
     from backstay.drill.report.document import document
     from backstay.operations.drill import judged
@@ -78,7 +44,7 @@ def check(ctx: click.Context, *, file: Path, html: Path | None) -> int:
     console = console_of(ctx)
     found = judged(_history(file))
     if html is not None:
-        html.write_text(page_text(found), encoding="utf-8")
+        write_report(html, page_text(found))
     names = (found.header.scenario,)
     console.show(Report(document(found), lambda look: drill_text(found, look), names))
     return 0 if found.verdict is Verdict.PASS else ANSWER_IS_NO
@@ -105,7 +71,8 @@ def _history(file: Path) -> History:
         "backstay drill compare before/ after/",
         "backstay drill compare ours.json theirs.json --html both.html",
     ),
-    exits=(0, 3),
+    exits=(0, 3, 5),
+    exit_5=NO_PLACE,
 )
 @click.argument("one", type=click.Path(path_type=Path))
 @click.argument("other", type=click.Path(path_type=Path))
@@ -114,15 +81,20 @@ def _history(file: Path) -> History:
 def compare(ctx: click.Context, *, one: Path, other: Path, html: Path | None) -> None:
     """Put the numbers of two drills side by side: files, or the folders that drills leave."""
     from backstay.cli.compare_text import compare_text
-    from backstay.cli.drilling import comparison_text
+    from backstay.cli.drilling import comparison_text, write_report
     from backstay.drill.report.compare import compared
+    from backstay.drill.report.document import API_VERSION
 
     console = console_of(ctx)
     reports = (_report(one), _report(other))
     rows = tuple(compared(*reports))
     if html is not None:
-        html.write_text(comparison_text(*reports), encoding="utf-8")
-    whole: dict[str, object] = {"items": [row.document for row in rows]}
+        write_report(html, comparison_text(*reports))
+    whole: dict[str, object] = {
+        "apiVersion": API_VERSION,
+        "kind": "Comparison",
+        "items": [row.document for row in rows],
+    }
     console.show(Report(whole, lambda look: compare_text(*reports, look)))
 
 

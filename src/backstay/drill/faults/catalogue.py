@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
 
 from backstay.drill.faults.between import LINKS, PLANNED, REST
 from backstay.drill.faults.parts import machines, rolling, units
@@ -44,10 +45,23 @@ SUITES: Mapping[str, tuple[str, ...]] = {
 
 
 def scenario(name: str) -> Scenario:
-    """Return the scenario of that name; UsageError, with those there are, if there is none."""
+    """Return the scenario of that name; UsageError, with the nearest, if there is none."""
     if name in SCENARIOS:
         return SCENARIOS[name]
+    listed = "they are listed: backstay drill list"
     raise UsageError(
-        f"there is no scenario {name!r}",
-        next_move=f"backstay drill list explains them: {', '.join(SCENARIOS)}",
+        f"there is no scenario {name!r}", next_move=f"{_meant(name, SCENARIOS)}{listed}"
     )
+
+
+def suite(name: str) -> tuple[Scenario, ...]:
+    """Return the scenarios of a set; UsageError, with those there are, if there is none."""
+    if name in SUITES:
+        return tuple(SCENARIOS[one] for one in SUITES[name])
+    listed = f"there are: {', '.join(SUITES)}"
+    raise UsageError(f"there is no suite {name!r}", next_move=f"{_meant(name, SUITES)}{listed}")
+
+
+def _meant(name: str, names: Iterable[str]) -> str:
+    close = get_close_matches(name, names, n=1)
+    return f"did you mean {close[0]}? " if close else ""

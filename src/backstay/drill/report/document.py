@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from backstay.drill.history import Header, History
+from backstay.drill.history import SECOND, Header, History, Mark
 from backstay.drill.oracle.verdict import Judgement, Verdict
 from backstay.drill.report.numbers import Group, Numbers, measure
 from backstay.drill.report.objectives import (
@@ -53,12 +53,23 @@ class Drilled:
     @property
     def sentence(self) -> str:
         """The drill in a sentence or two that need no explanation."""
-        return " ".join((_interruption(self.numbers), _loss(self.judgement), _missed(self.results)))
+        return " ".join(self.sentences)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What users felt, whether anything was lost, and what was missed."""
+        said = (_interruption(self.numbers), _loss(self.judgement))
+        return (*said, *_objectives(self.results))
+
+    @property
+    def seconds(self) -> float:
+        """How long it was, from its first mark to its last."""
+        return max((one.at for one in self.history.of(Mark)), default=0) / SECOND
 
 
 @dataclass(frozen=True, slots=True)
 class Undrilled:
-    """A scenario of a suite that could not be drilled: nothing was broken, nothing is proven."""
+    """A scenario of a suite that could not be drilled: nothing is proven."""
 
     scenario: str
     why: str
@@ -71,7 +82,12 @@ class Undrilled:
     @property
     def sentence(self) -> str:
         """Why it was not drilled."""
-        return f"Not drilled: {self.why}."
+        return " ".join(self.sentences)
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Why it was not drilled, as a drill says what came of it."""
+        return (f"Not drilled: {self.why}.",)
 
 
 def drilled(history: History, judgement: Judgement) -> Drilled:
@@ -105,11 +121,12 @@ def _loss(judgement: Judgement) -> str:
     return f"Nothing is proven: {'; '.join(doubtful)}."
 
 
-def _missed(results: Sequence[Result]) -> str:
-    missed = [str(one.objective) for one in results if one.answer is not Answer.MET]
-    if not results:
-        return ""
-    return f"Missed: {', '.join(missed)}." if missed else "All objectives were met."
+def _objectives(results: Sequence[Result]) -> Iterator[str]:
+    for word, answer in (("Missed", Answer.MISSED), ("Not seen", Answer.UNKNOWN)):
+        if found := [str(one.objective) for one in results if one.answer is answer]:
+            yield f"{word}: {', '.join(found)}."
+    if results and all(one.answer is Answer.MET for one in results):
+        yield "All objectives were met."
 
 
 def document(found: Drilled) -> dict[str, object]:
@@ -126,7 +143,7 @@ def document(found: Drilled) -> dict[str, object]:
         "seed": header.seed,
         "targets": list(header.targets),
         "verdict": found.verdict.value,
-        "sentence": found.sentence.strip(),
+        "sentence": found.sentence,
         "objectives": [objective_document(one) for one in found.results],
         "findings": [
             {
