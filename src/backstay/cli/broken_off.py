@@ -1,0 +1,59 @@
+"""A drill that ended in the middle: it broke something, and nothing is proven."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from backstay.cli.console import Console
+from backstay.errors import BackstayError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from backstay.drill.machines import Machines
+    from backstay.spec.model import ClusterSpec
+
+
+class BrokenOffError(BackstayError):
+    """How a drill ended, with the exit code of that; `is_undone` if nothing of it is left."""
+
+    def __init__(self, error: Exception, history: Path, left: str) -> None:
+        still = f"not all is undone: {left}" if left else "what it broke is undone"
+        super().__init__(
+            f"the drill broke off, {still}",
+            where=getattr(error, "where", ""),
+            why=f"{said(error)}; its history until then: {history}",
+            next_move="backstay status; to be sure that nothing is left: backstay drill undo",
+        )
+        self.exit_code = getattr(error, "exit_code", BackstayError.exit_code)
+        self.is_undone = not left
+
+
+def said(error: Exception) -> str:
+    """Return what errors say, in one line."""
+    if isinstance(error, BackstayError):
+        return ": ".join(part for part in (error.what, error.why.replace("\n", "; ")) if part)
+    if isinstance(error, ExceptionGroup):
+        return "; ".join(said(one) for one in error.exceptions)
+    return repr(error)
+
+
+async def broken_off(
+    error: Exception,
+    console: Console,
+    spec: ClusterSpec,
+    machines: Machines | None,
+    history: Path,
+) -> BrokenOffError:
+    """Undo once more whatever the drill broke, and return how it ended."""
+    from backstay.operations.drill_undo import undo
+
+    def tell(where: str, what: str) -> None:
+        console.talk(f"{where}: undone: {what}")
+
+    left = ""
+    try:
+        await undo(spec, machines, tell=tell)
+    except BackstayError as failed:
+        left = said(failed)
+    return BrokenOffError(error, history, left)
