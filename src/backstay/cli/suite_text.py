@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
-from backstay.cli.drill_text import result_lines
+from backstay.cli.drill_text import finding_lines, result_lines
 from backstay.cli.tables import table
 from backstay.drill.oracle.verdict import Verdict
 from backstay.drill.report.document import Drilled, Undrilled
 from backstay.drill.report.numbers import Numbers
-from backstay.drill.report.objectives import Answer, lost_writes
-from backstay.drill.report.repeats import Repeats, repeats
+from backstay.drill.report.objectives import Answer
+from backstay.drill.report.repeats import Repeats
 from backstay.drill.report.wording import count, plural, seconds
-from backstay.planning.look import Look
+from backstay.planning.look import Detail, Look
 
+INDENT = "  "
 Value = Callable[[Numbers], float | None]
+Cell = Callable[[Repeats, str], str]
+"""What stands in a column of a scenario's row; the text is what stands for nothing."""
+
+
+def _time(value: Value) -> Cell:
+    """Return the column of a time: its median."""
+    return lambda found, dash: seconds(found.middle(value), dash=dash)
+
+
+def _count(value: Value) -> Cell:
+    """Return the column of a count: the most."""
+    return lambda found, dash: count(found.most(value), dash=dash)
 
 
 def _gap(numbers: Numbers) -> float | None:
@@ -29,73 +43,86 @@ def _not_ready(numbers: Numbers) -> float | None:
     return len(numbers.not_ready) if numbers.nodes else None
 
 
-TIMES: Mapping[str, Value] = {
-    "WRITE GAP": _gap,
-    "RE-ELECT": lambda numbers: numbers.reelected,
-    "VIP": lambda numbers: numbers.vip_moved,
-    "LEASE": _lease,
+BRIEF: Mapping[str, Cell] = {
+    "GAP": _time(_gap),
+    "FAILED": _count(lambda numbers: numbers.failed),
+    "RETRIED": _count(lambda numbers: numbers.told_to_retry),
+    "LOST": lambda found, dash: count(found.lost, dash=dash),
 }
-COUNTS: Mapping[str, Value] = {
-    "FAILED": lambda numbers: numbers.failed,
-    "RETRIED": lambda numbers: numbers.told_to_retry,
-    "NOT READY": _not_ready,
-    "OPERATIONS": lambda numbers: numbers.operations,
+"""The columns that are always there: they fit 100 columns beside the longest name."""
+
+MORE: Mapping[str, Cell] = {
+    "RE-ELECT": _time(lambda numbers: numbers.reelected),
+    "VIP": _time(lambda numbers: numbers.vip_moved),
+    "LEASE": _time(_lease),
+    "NOT READY": _count(_not_ready),
+    "OPERATIONS": _count(lambda numbers: numbers.operations),
 }
-HEAD = ("DRILL", "VERDICT", *TIMES, "LOST", *COUNTS)
 
 
-def suite_text(drills: Sequence[Drilled | Undrilled], look: Look) -> str:
-    """Return one row for each drill, medians of what was repeated, what was missed, and the sum."""
-    found = [one for one in drills if isinstance(one, Drilled)]
+def suite_text(found: Sequence[Repeats], look: Look) -> str:
+    """Return a row for each drill and all of a scenario, what was missed, and the sum."""
+    columns = {**BRIEF, **MORE} if look.detail is Detail.FULL else BRIEF
+    rows = [row for one in found for row in _rows(one, columns, look)]
     parts = (
-        table(HEAD, list(_rows(drills, look)), look=look),
-        "\n".join(_objectives(found, look)),
-        "\n".join(_not_drilled(drills)),
-        _sum(found, len(drills)),
+        table(("DRILL", "VERDICT", *columns), rows, look=look),
+        _about_rows(found, look),
+        "\n".join(line for one in found for line in _reasons(one, look)),
+        _sum(found),
     )
     return "\n\n".join(part for part in parts if part)
 
 
-def _rows(drills: Sequence[Drilled | Undrilled], look: Look) -> Iterator[tuple[str, ...]]:
-    for one in drills:
+def _rows(found: Repeats, columns: Mapping[str, Cell], look: Look) -> Iterator[tuple[str, ...]]:
+    for one in found.attempts:
+        yield _row(found.scenario, Repeats((one,)), columns, look)
+    if found.is_repeated:
+        yield _row(_name(found, look), found, columns, look)
+
+
+def _name(found: Repeats, look: Look) -> str:
+    if not found.is_repeated:
+        return found.scenario
+    return f"{found.scenario} {look.marks.times}{len(found.attempts)}"
+
+
+def _row(name: str, found: Repeats, columns: Mapping[str, Cell], look: Look) -> tuple[str, ...]:
+    verdict = found.verdict.value if found.drills else "not drilled"
+    return (name, verdict, *(cell(found, look.marks.dash) for cell in columns.values()))
+
+
+def _about_rows(found: Sequence[Repeats], look: Look) -> str:
+    if not any(one.is_repeated for one in found):
+        return ""
+    return f"With {look.marks.times}: the median of times, the worst of counts, all that was lost."
+
+
+def _reasons(found: Repeats, look: Look) -> Iterator[str]:
+    """Yield why a scenario did not pass; of what was repeated, everything that was asked."""
+    lines = tuple(_lines(found, replace(look, width=look.width - len(INDENT))))
+    if lines:
+        yield _name(found, look)
+        yield from (f"{INDENT}{line}" for line in lines)
+
+
+def _lines(found: Repeats, look: Look) -> Iterator[str]:
+    shown = (one for one in found.results if found.is_repeated or one.answer is not Answer.MET)
+    yield from result_lines(shown, look, how=found.how)
+    for one in found.attempts:
         if isinstance(one, Drilled):
-            yield _row(one.scenario, Repeats((one,)), look)
-        else:
-            yield (one.scenario, "not drilled", *[look.marks.dash] * (len(HEAD) - 2))
-    for many in repeats(one for one in drills if isinstance(one, Drilled)):
-        if many.is_repeated:
-            yield _row(f"{many.scenario} {look.marks.times}{len(many.drills)}", many, look)
+            doubtful = (each for each in one.judgement.findings if each.verdict is not Verdict.PASS)
+            yield from finding_lines(doubtful, look)
+    yield from (f"? {one.sentence}" for one in found.attempts if isinstance(one, Undrilled))
 
 
-def _row(name: str, found: Repeats, look: Look) -> tuple[str, ...]:
-    """Return medians of times, and of counts the most."""
-    dash = look.marks.dash
-    return (
-        name,
-        found.verdict.value,
-        *(seconds(found.middle(value), dash=dash) for value in TIMES.values()),
-        count(found.lost, dash=dash),
-        *(count(found.most(value), dash=dash) for value in COUNTS.values()),
-    )
-
-
-def _objectives(found: Sequence[Drilled], look: Look) -> Iterator[str]:
-    """Yield what was missed, by scenario; of what was repeated, everything that was asked."""
-    groups = repeats(found)
-    width = max((len(one.scenario) for one in groups), default=0)
-    for one in groups:
-        shown = (each for each in one.results if one.is_repeated or each.answer is not Answer.MET)
-        yield from (f"{one.scenario:<{width}}  {line}" for line in result_lines(shown, look))
-
-
-def _not_drilled(drills: Sequence[Drilled | Undrilled]) -> Iterator[str]:
-    return (f"{one.scenario}: {one.sentence}" for one in drills if isinstance(one, Undrilled))
-
-
-def _sum(found: Sequence[Drilled], asked: int) -> str:
-    operations = sum(one.numbers.operations for one in found)
-    lost = [lost_writes(one.judgement) for one in found]
-    known = [one for one in lost if one is not None]
-    gone = f"{count(sum(known))} acknowledged writes lost" if known == lost else "losses unknown"
+def _sum(found: Sequence[Repeats]) -> str:
     passed = sum(one.verdict is Verdict.PASS for one in found)
-    return f"{passed} of {plural(asked, 'drill')} passed, {count(operations)} operations, {gone}"
+    drills = [one for many in found for one in many.drills]
+    operations = sum(one.numbers.operations for one in drills)
+    lost = [one.lost for one in found if one.drills]
+    known = [one for one in lost if one is not None]
+    gone = f"{plural(sum(known), 'acknowledged write')} lost" if known == lost else "losses unknown"
+    return (
+        f"{passed} of {plural(len(found), 'scenario')} passed, {plural(len(drills), 'drill')}, "
+        f"{count(operations)} operations, {gone}"
+    )

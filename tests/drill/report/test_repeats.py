@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from backstay.drill.oracle.verdict import Verdict
-from backstay.drill.report.document import Drilled, drilled
+from backstay.drill.report.document import Drilled, Undrilled, drilled
 from backstay.drill.report.objectives import Answer
 from backstay.drill.report.repeats import Repeats, repeats
 from backstay.drill.report.times import Gap
@@ -66,10 +66,27 @@ def test_a_broken_promise_stays_one() -> None:
 
 
 def test_drills_are_taken_together_by_scenario() -> None:
-    """As they follow one another."""
+    """In the order in which each was first tried, also when another came in between."""
     one, other = of(gap=1.0), of(gap=2.0)
     other = replace(
         other,
         history=replace(other.history, header=replace(other.header, scenario="another")),
     )
-    assert [len(each.drills) for each in repeats([one, one, other])] == [2, 1]
+    assert [len(each.drills) for each in repeats([one, other, one])] == [2, 1]
+
+
+def test_what_was_not_drilled_each_time_is_not_proven() -> None:
+    """Nine good drills of ten are not ten."""
+    failed = Undrilled(of(gap=1.0).scenario, "nobody is both")
+    (many,) = repeats([of(gap=1.0), failed])
+    assert many.verdict is Verdict.INCONCLUSIVE
+    assert (many.results[0].answer, many.lost) == (Answer.MET, 0)
+    (none,) = repeats([failed, failed])
+    assert (none.verdict, none.results, none.lost) == (Verdict.INCONCLUSIVE, (), None)
+
+
+def test_a_number_of_several_drills_says_what_it_is() -> None:
+    """A median of times, the worst of counts, and nothing of a single drill."""
+    many = Repeats((of(gap=1.0), of(gap=1.2)))
+    assert [many.how(one.objective) for one in many.results] == ["median of 2", "worst of 2"]
+    assert Repeats((of(gap=1.0),)).how(many.results[0].objective) == ""

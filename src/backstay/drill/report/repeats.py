@@ -6,13 +6,13 @@ counted, such as lost writes, is bounded each time.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from statistics import median
 
 from backstay.drill.oracle.verdict import Verdict, worst
-from backstay.drill.report.document import Drilled, objective_document
+from backstay.drill.report.document import Drilled, Undrilled, objective_document
 from backstay.drill.report.numbers import Numbers
 from backstay.drill.report.objectives import (
     QUANTITIES,
@@ -23,17 +23,33 @@ from backstay.drill.report.objectives import (
     result_of,
 )
 
+VERDICTS = {
+    Answer.MISSED: Verdict.FAIL,
+    Answer.UNKNOWN: Verdict.INCONCLUSIVE,
+    Answer.MET: Verdict.PASS,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
-    """All drills of one scenario, one at least."""
+    """All attempts at one scenario, one at least."""
 
-    drills: tuple[Drilled, ...]
+    attempts: tuple[Drilled | Undrilled, ...]
 
     @property
     def scenario(self) -> str:
         """What was drilled."""
-        return self.drills[0].scenario
+        return self.attempts[0].scenario
+
+    @property
+    def drills(self) -> tuple[Drilled, ...]:
+        """Those that were drilled."""
+        return tuple(one for one in self.attempts if isinstance(one, Drilled))
+
+    @property
+    def undrilled(self) -> tuple[Undrilled, ...]:
+        """Those that could not be drilled."""
+        return tuple(one for one in self.attempts if isinstance(one, Undrilled))
 
     @property
     def results(self) -> tuple[Result, ...]:
@@ -44,19 +60,21 @@ class Repeats:
     @property
     def verdict(self) -> Verdict:
         """Return the judge's worst word, and the objectives' of all drills together."""
-        answers = {one.answer for one in self.results}
-        of_objectives = {
-            Answer.MISSED: Verdict.FAIL,
-            Answer.UNKNOWN: Verdict.INCONCLUSIVE,
-            Answer.MET: Verdict.PASS,
-        }
         judged = (one.judgement.verdict for one in self.drills)
-        return worst((*judged, *(of_objectives[one] for one in answers)))
+        answered = (VERDICTS[one.answer] for one in self.results)
+        return worst((*judged, *answered, *(one.verdict for one in self.undrilled)))
 
     @property
     def is_repeated(self) -> bool:
-        """Whether there is more than one drill."""
-        return len(self.drills) > 1
+        """Whether there is more than one attempt."""
+        return len(self.attempts) > 1
+
+    def how(self, objective: Objective) -> str:
+        """Return what a number of all drills is, such as `median of 10`; empty for a single one."""
+        if not self.is_repeated:
+            return ""
+        typical = "median" if QUANTITIES[objective.name].is_time else "worst"
+        return f"{typical} of {len(self.drills)}"
 
     def seen(self, value: Callable[[Numbers], float | None]) -> list[float]:
         """Return a number of each drill that saw it."""
@@ -74,13 +92,16 @@ class Repeats:
     def lost(self) -> float | None:
         """How many acknowledged writes are gone in all; None if a drill could not tell."""
         found = [lost_writes(one.judgement) for one in self.drills]
-        return None if None in found else sum(one for one in found if one is not None)
+        known = [one for one in found if one is not None]
+        return sum(known) if known and known == found else None
 
 
-def repeats(drills: Iterable[Drilled]) -> tuple[Repeats, ...]:
-    """Return the drills by scenario, as they follow one another."""
-    groups = groupby(drills, key=lambda one: one.scenario)
-    return tuple(Repeats(tuple(found)) for _, found in groups)
+def repeats(attempts: Iterable[Drilled | Undrilled]) -> tuple[Repeats, ...]:
+    """Return the attempts by scenario, in the order in which each was first tried."""
+    found: dict[str, list[Drilled | Undrilled]] = defaultdict(list)
+    for one in attempts:
+        found[one.scenario].append(one)
+    return tuple(Repeats(tuple(each)) for each in found.values())
 
 
 def repeats_document(one: Repeats) -> dict[str, object]:
@@ -88,6 +109,7 @@ def repeats_document(one: Repeats) -> dict[str, object]:
     return {
         "scenario": one.scenario,
         "drills": len(one.drills),
+        "not_drilled": len(one.undrilled),
         "verdict": one.verdict.value,
         "objectives": [objective_document(each) for each in one.results],
     }
