@@ -19,14 +19,14 @@ from backstay.cli.settings import Settings
 
 
 async def test_the_first_ctrl_c_asks_the_run_to_stop() -> None:
-    """The event is set, the words to go on are said, and nothing is cut off."""
+    """The event is set, what happens now is said, and nothing is cut off."""
     said: list[str] = []
-    with interruptible(said.append, resume="backstay apply") as stop:
+    with interruptible(said.append, said=STOPPING) as stop:
         assert not stop.is_set()
         os.kill(os.getpid(), signal.SIGINT)
         await asyncio.wait_for(stop.wait(), 5)
         await asyncio.sleep(0)
-    assert said == [f"{STOPPING} To go on later: backstay apply"]
+    assert said == [STOPPING]
 
 
 def test_the_second_ctrl_c_ends_the_run_at_once() -> None:
@@ -34,7 +34,7 @@ def test_the_second_ctrl_c_ends_the_run_at_once() -> None:
     closed: list[str] = []
 
     async def run() -> None:
-        with interruptible(lambda _text: None, resume="") as stop:
+        with interruptible(lambda _text: None, said="") as stop:
             os.kill(os.getpid(), signal.SIGINT)
             await stop.wait()
             try:
@@ -51,7 +51,7 @@ def test_the_second_ctrl_c_ends_the_run_at_once() -> None:
 
 async def test_sigterm_asks_like_the_first_ctrl_c() -> None:
     """A supervisor that ends us gets a run that stops at a good place."""
-    with interruptible(lambda _text: None, resume="") as stop:
+    with interruptible(lambda _text: None, said="") as stop:
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(stop.wait(), 5)
 
@@ -60,7 +60,7 @@ async def test_a_closed_terminal_asks_and_never_more(monkeypatch: pytest.MonkeyP
     """I11: the kernel and the shell may both tell of it; after Ctrl-C it is no second one."""
     turned: list[list[int]] = []
     monkeypatch.setattr("backstay.cli.interrupt._turn_away", lambda them: turned.append(list(them)))
-    with interruptible(lambda _text: None, resume="") as stop:
+    with interruptible(lambda _text: None, said="") as stop:
         for number in (signal.SIGINT, signal.SIGHUP, signal.SIGHUP):
             signal.raise_signal(number)
         await asyncio.wait_for(stop.wait(), 5)
@@ -86,7 +86,7 @@ async def test_what_was_ignored_stays_ignored(number: signal.Signals) -> None:
     """Who started us with nohup, or a shell with `&`, means it."""
     before = signal.signal(number, signal.SIG_IGN)
     try:
-        with interruptible(lambda _text: None, resume="") as stop:
+        with interruptible(lambda _text: None, said="") as stop:
             signal.raise_signal(number)
             await asyncio.sleep(0.01)
             assert not stop.is_set()
@@ -97,7 +97,7 @@ async def test_what_was_ignored_stays_ignored(number: signal.Signals) -> None:
 
 async def test_while_a_question_is_open_ctrl_c_ends_the_run() -> None:
     """Nothing has begun, so there is no good place to wait for."""
-    with interruptible(lambda _text: None, resume="") as stop, answering():
+    with interruptible(lambda _text: None, said="") as stop, answering():
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         assert not stop.is_set()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from backstay.cli.asking import confirmed
 from backstay.cli.console import Console, Report
-from backstay.cli.interrupt import interruptible
+from backstay.cli.interrupt import STOPPING, interruptible
 from backstay.cli.progress import Follower, following
 from backstay.cli.settings import Output
 from backstay.errors import InterruptedRunError
@@ -62,7 +62,8 @@ class Run:
         from backstay.operations.session import session
 
         settings = self.console.settings
-        with interruptible(self.follower.talk, resume=settings.resume) as stop:
+        said = f"{STOPPING} To go on later: {settings.resume}"
+        with interruptible(self.follower.talk, said=said) as stop:
             catalogue, store = await binaries(
                 self.spec, config=settings.config_path, tell=self.follower.tell
             )

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backstay.cli.console import Console, Report
 from backstay.cli.drill_text import drill_text, verdict_line
-from backstay.cli.drilling import Results, agree, default_parent, lab_machines, run_drill
-from backstay.cli.session import finished
+from backstay.cli.drilling import (
+    Results,
+    agree,
+    default_parent,
+    keep,
+    lab_machines,
+    results_in,
+    run_drill,
+    write_report,
+)
+from backstay.cli.interrupt import terminable
+from backstay.cli.stopping import Orderly
 from backstay.cli.suite_text import suite_text
-from backstay.drill.oracle.verdict import Verdict
+from backstay.drill.oracle.verdict import Verdict, worst
 from backstay.drill.report.document import (
+    API_VERSION,
     Drilled,
     Undrilled,
     document,
@@ -21,116 +34,213 @@ from backstay.drill.report.document import (
 from backstay.drill.report.junit import junit
 from backstay.drill.report.repeats import Repeats, repeats, repeats_document
 from backstay.drill.wish import Wish
-from backstay.errors import BackstayError, InterruptedRunError, RefusedError, UsageError
+from backstay.errors import (
+    BackstayError,
+    GateTimeoutError,
+    InterruptedRunError,
+    StepFailedError,
+    UsageError,
+)
+from backstay.fleet.world import utc_now
 from backstay.spec.model import ClusterSpec
 
+if TYPE_CHECKING:
+    from backstay.drill.machines import Machines
+
 ANSWER_IS_NO = 2
+STOPPING = (
+    "Stopping: what was broken is undone. Press again to leave that to the machines, "
+    "which undo it by themselves."
+)
+
+
+class Shape(Enum):
+    """How all is told: one drill at length, or a row for each."""
+
+    ONE = "one"
+    MANY = "many"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of all drills together; `left_out` are scenarios that are not possible here."""
+
+    wishes: Sequence[Wish]
+    shape: Shape = Shape.MANY
+    confirm: str = ""
+    parent: Path | None = None
+    junit: Path | None = None
+    left_out: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one drill, and where its files are."""
+
+    attempt: Drilled | Undrilled
+    results: Results
+
+    @property
+    def document(self) -> dict[str, object]:
+        """All of it for programs."""
+        one = self.attempt
+        found = document(one) if isinstance(one, Drilled) else undrilled_document(one)
+        return {**found, "files": self.results.files}
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """What became of each drill so far, and where its files are."""
+    """What became of each drill so far."""
 
-    found: list[Drilled | Undrilled] = field(default_factory=list)
-    results: list[Results] = field(default_factory=list)
+    found: list[Outcome] = field(default_factory=list)
 
     @property
-    def drills(self) -> tuple[Drilled, ...]:
-        """Those that were drilled."""
-        return tuple(one for one in self.found if isinstance(one, Drilled))
+    def attempts(self) -> tuple[Drilled | Undrilled, ...]:
+        """What became of each."""
+        return tuple(one.attempt for one in self.found)
 
     @property
     def repeats(self) -> tuple[Repeats, ...]:
-        """Those that were drilled, by scenario."""
-        return repeats(self.drills)
+        """The same by scenario."""
+        return repeats(self.attempts)
 
     @property
-    def passed(self) -> bool:
+    def verdict(self) -> Verdict:
         """Whether everything was drilled, and passed together with its repetitions."""
-        everything = len(self.drills) == len(self.found)
-        return everything and all(one.verdict is Verdict.PASS for one in self.repeats)
+        return worst(one.verdict for one in self.repeats)
 
 
-def run_all(
-    console: Console,
-    spec: ClusterSpec,
-    wishes: Sequence[Wish],
-    *,
-    confirm: str,
-    parent: Path | None,
-    junit_file: Path | None,
-) -> int:
+def run_all(console: Console, spec: ClusterSpec, asked: Asked) -> int:
     """Drill all, tell of all, and return the exit code.
 
     Of several, one that cannot be drilled does not keep the others from it; stopped in between,
     what was found until then is told.
     """
+    if asked.junit is not None:
+        # What an earlier run left there would be read as this one's, were this one refused.
+        write_report(asked.junit, junit(()))
     machines = lab_machines(spec)
-    agree(console, spec, machines, confirm)
-    _require_writable(junit_file)
-    outcomes = Outcomes()
+    agree(console, spec, machines, asked.confirm)
+    parent = asked.parent or default_parent(spec)
+    run = Run(Orderly(console, STOPPING), spec, machines, parent, is_alone=len(asked.wishes) == 1)
+    if asked.left_out:
+        console.talk(f"left out, nobody here holds the power: {', '.join(asked.left_out)}")
     try:
-        for wish in wishes:
-            work = run_drill(console, spec, wish, machines, parent or default_parent(spec))
-            try:
-                found, results = finished(work, console.settings)
-            except (InterruptedRunError, UsageError):
-                raise
-            except (BackstayError, ExceptionGroup) as error:
-                if len(wishes) == 1:
-                    raise
-                outcomes.found.append(Undrilled(wish.scenario.name, _why(error)))
-            else:
-                outcomes.found.append(found)
-                outcomes.results.append(results)
-            console.talk(verdict_line(outcomes.found[-1], console.look(console.err)))
+        with terminable():
+            for wish in asked.wishes:
+                run.drill(wish)
     finally:
-        if outcomes.found:
-            _tell(console, outcomes, junit_file, alone=len(wishes) == 1)
-    return 0 if outcomes.passed else ANSWER_IS_NO
+        if run.outcomes.found:
+            _tell(console, run.outcomes, asked)
+    return 0 if run.outcomes.verdict is Verdict.PASS else ANSWER_IS_NO
 
 
-def _why(error: BackstayError | ExceptionGroup[Exception]) -> str:
-    if isinstance(error, BackstayError):
-        return ": ".join(part for part in (error.what, error.why.replace("\n", "; ")) if part)
-    return "; ".join(
-        _why(one) if isinstance(one, BackstayError | ExceptionGroup) else repr(one)
-        for one in error.exceptions
+@dataclass(frozen=True, slots=True)
+class Run:
+    """Drills one after the other on one cluster; `is_alone` is one whose error ends the run."""
+
+    orderly: Orderly
+    spec: ClusterSpec
+    machines: Machines | None
+    parent: Path
+    is_alone: bool
+    outcomes: Outcomes = field(default_factory=Outcomes)
+
+    def drill(self, wish: Wish) -> None:
+        """Drill once, and keep what came of it."""
+        results = results_in(self.parent, wish.scenario.name, utc_now())
+        attempt = self._attempt(wish, results)
+        self.outcomes.found.append(Outcome(attempt, results))
+        if isinstance(attempt, Drilled):
+            keep(attempt, results)
+        if not self.is_alone:
+            console = self.orderly.console
+            console.talk(verdict_line(attempt, console.look(console.err)))
+        if self.orderly.is_stopped:
+            raise InterruptedRunError("stopped after a drill; nothing is broken")
+
+    def _attempt(self, wish: Wish, results: Results) -> Drilled | Undrilled:
+        work = run_drill(self.orderly, self.spec, wish, self.machines, results)
+        try:
+            found = self.orderly.run(work)
+        except KeyboardInterrupt as error:
+            raise _stopped(wish, results, BY_MACHINES) from error
+        except UsageError:
+            raise
+        except (BackstayError, ExceptionGroup) as error:
+            self._require_going_on(wish, results, error)
+            return Undrilled(wish.scenario.name, _why(error))
+        if found is None:
+            raise _stopped(wish, results, UNDONE)
+        return found
+
+    def _require_going_on(self, wish: Wish, results: Results, error: Exception) -> None:
+        """Raise what ends the run: being stopped, the end of its time, or its only error."""
+        if self.orderly.is_stopped:
+            raise _stopped(wish, results, BY_MACHINES) from error
+        if self.orderly.is_late and isinstance(error, GateTimeoutError):
+            what = f"{error.what}; {UNDONE}"
+            raise _ended(GateTimeoutError, what, wish, results) from error
+        if self.is_alone or self.orderly.is_late:
+            raise error
+
+
+UNDONE = "what was broken is undone"
+BY_MACHINES = "what is still broken the machines undo by themselves"
+
+
+def _stopped(wish: Wish, results: Results, how: str) -> BackstayError:
+    return _ended(InterruptedRunError, f"stopped; {how}", wish, results)
+
+
+def _ended(kind: type[BackstayError], what: str, wish: Wish, results: Results) -> BackstayError:
+    """Return how a drill ended too early: what is broken now, what is kept, what to do next."""
+    from backstay.drill.inject import armed_seconds
+
+    name, within = wish.scenario.name, armed_seconds(wish.scenario.fault, wish.course.fault)
+    kept = f"its history until then: {results.history}"
+    begun = results.history.exists()
+    return kind(
+        what.replace(BY_MACHINES, f"{BY_MACHINES} within {within:g} s"),
+        where=name,
+        why=f"{name} has not ended; {kept}" if begun else f"{name} had broken nothing yet",
+        next_move="to be sure that nothing is left: backstay drill undo",
     )
 
 
-def _require_writable(file: Path | None) -> None:
-    """Raise RefusedError before anything is broken for a report that could not be kept."""
-    if file is not None:
-        try:
-            file.open("a", encoding="utf-8").close()
-        except OSError as error:
-            raise RefusedError(
-                "there is no place for the report", where=str(file), why=str(error)
-            ) from error
+def _why(error: Exception) -> str:
+    if isinstance(error, BackstayError):
+        return ": ".join(part for part in (error.what, error.why.replace("\n", "; ")) if part)
+    if isinstance(error, ExceptionGroup):
+        return "; ".join(_why(one) for one in error.exceptions)
+    return repr(error)
 
 
-def _tell(console: Console, outcomes: Outcomes, junit_file: Path | None, *, alone: bool) -> None:
-    if junit_file is not None:
-        junit_file.write_text(junit(outcomes.found), encoding="utf-8")
-    console.show(_of_one(outcomes) if alone else _of_many(outcomes))
-    for results in outcomes.results:
-        console.talk(f"report {results.page}   history {results.history}")
+def _tell(console: Console, outcomes: Outcomes, asked: Asked) -> None:
+    console.show(_of_one(outcomes) if asked.shape is Shape.ONE else _of_many(outcomes, asked))
+    for one in outcomes.found:
+        said = (f"{name} {path}" for name, path in one.results.files.items() if name != "report")
+        console.talk("   ".join(said))
+    if asked.junit is not None:
+        text = junit(outcomes.attempts, asked.left_out)
+        write_report(asked.junit, text, failure=StepFailedError)
 
 
 def _of_one(outcomes: Outcomes) -> Report:
-    (one,) = outcomes.drills
-    return Report(document(one), lambda look: drill_text(one, look), (one.scenario,))
+    ((one,), (drill,)) = outcomes.found, outcomes.repeats[0].drills
+    return Report(one.document, lambda look: drill_text(drill, look), (drill.scenario,))
 
 
-def _of_many(outcomes: Outcomes) -> Report:
-    found = outcomes.found
-    items = [
-        document(one) if isinstance(one, Drilled) else undrilled_document(one) for one in found
-    ]
-    together = [repeats_document(one) for one in outcomes.repeats if one.is_repeated]
+def _of_many(outcomes: Outcomes, asked: Asked) -> Report:
     return Report(
-        {"items": items, "repeats": together},
-        lambda look: suite_text(found, look),
-        [one.scenario for one in found],
+        {
+            "apiVersion": API_VERSION,
+            "kind": "DrillSuite",
+            "verdict": outcomes.verdict.value,
+            "scenarios": [repeats_document(one) for one in outcomes.repeats],
+            "left_out": list(asked.left_out),
+            "items": [one.document for one in outcomes.found],
+        },
+        lambda look: suite_text(outcomes.repeats, look),
+        [one.scenario for one in outcomes.attempts],
     )

@@ -19,12 +19,12 @@ _OUTPUTS = (1, 2)
 
 
 @contextmanager
-def interruptible(talk: Callable[[str], None], *, resume: str) -> Iterator[asyncio.Event]:
+def interruptible(talk: Callable[[str], None], *, said: str) -> Iterator[asyncio.Event]:
     """Yield an event that the first Ctrl-C sets, or SIGTERM; the second raises KeyboardInterrupt.
 
-    What was ignored before, as nohup and a shell's `&` do, stays ignored. Must be entered while
-    an event loop runs in the main thread. The handlers are plain ones, so that they also act
-    while the loop itself is busy.
+    `said` is what the person is told then. What was ignored before, as nohup and a shell's `&` do,
+    stays ignored. Must be entered while an event loop runs in the main thread. The handlers are
+    plain ones, so that they also act while the loop itself is busy.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -43,12 +43,26 @@ def interruptible(talk: Callable[[str], None], *, resume: str) -> Iterator[async
         asked = True
         # Not from here: a handler may have interrupted the very write that talking would repeat.
         loop.call_soon_threadsafe(stop.set)
-        loop.call_soon_threadsafe(talk, f"{STOPPING} To go on later: {resume}")
+        loop.call_soon_threadsafe(talk, said)
 
+    with _handled(handle):
+        yield stop
+
+
+@contextmanager
+def terminable() -> Iterator[None]:
+    """Let SIGTERM and a closed terminal end the block as Ctrl-C does, so that it can tell of it."""
+    with _handled(signal.default_int_handler):
+        yield
+
+
+@contextmanager
+def _handled(handle: Callable[[int, FrameType | None], object]) -> Iterator[None]:
+    """Hear the signals that nobody chose to ignore."""
     heard = [number for number in _SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, handle) for number in heard}
     try:
-        yield stop
+        yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

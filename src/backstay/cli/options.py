@@ -7,6 +7,7 @@ environment, so that a word on the command line before the verb is not undone af
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from math import inf, isnan
 from typing import Any
 
 import click
@@ -19,9 +20,13 @@ _GIVEN = frozenset({ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT})
 
 
 class Duration(click.ParamType[float]):
-    """A duration such as `90s`, `5m` or `1h30m`, in seconds."""
+    """A duration such as `90s`, `5m` or `1h30m`, in seconds, within bounds if it has some."""
 
     name = "duration"
+
+    def __init__(self, *, least: float = 0.0, most: float = inf) -> None:
+        self.least = least
+        self.most = most
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
@@ -31,9 +36,28 @@ class Duration(click.ParamType[float]):
         from backstay.spec.durations import parse_duration
 
         try:
-            return parse_duration(value).total_seconds()
+            seconds = parse_duration(value).total_seconds()
         except ValueError as error:
             self.fail(str(error), param, ctx)
+        if not self.least <= seconds <= self.most:
+            self.fail(f"from {self.least:g} s to {self.most:g} s make sense here", param, ctx)
+        return seconds
+
+
+class Factor(click.FloatRange):
+    """A number that multiplies another: within its bounds, and a number indeed."""
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401  # click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Return the number; a usage error says the bounds."""
+        found: float = super().convert(value, param, ctx)
+        if isnan(found):
+            self.fail(f"{value!r} is no number.", param, ctx)
+        return found
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -31,17 +32,26 @@ def console_of(ctx: click.Context) -> Console:
     return Console.here(settings_of(ctx))
 
 
-def finished(work: Coroutine[object, object, Result], settings: Settings) -> Result:
-    """Run to the end; GateTimeoutError when `--timeout` passes before."""
+def finished(
+    work: Coroutine[object, object, Result], settings: Settings, *, began: float | None = None
+) -> Result:
+    """Run to the end; GateTimeoutError when `--timeout` passes before.
+
+    `began` is when that counts from, by `time.monotonic`, if this is not all of the run.
+    """
     if settings.verbosity >= LOGGING:
         # What connections do, in asyncssh's own words; it logs no data that passes through.
         logging.basicConfig(level=logging.INFO, stream=sys.stderr)
-    return asyncio.run(_limited(work, settings.timeout))
+    return asyncio.run(_limited(work, settings.timeout, began or time.monotonic()))
 
 
-async def _limited(work: Coroutine[object, object, Result], seconds: float | None) -> Result:
+async def _limited(
+    work: Coroutine[object, object, Result], seconds: float | None, began: float
+) -> Result:
+    # The loop's clock is the monotonic one.
+    end = None if seconds is None else began + seconds
     try:
-        async with asyncio.timeout(seconds) as limit:
+        async with asyncio.timeout_at(end) as limit:
             return await work
     except TimeoutError as error:
         if not limit.expired():

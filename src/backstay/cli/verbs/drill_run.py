@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from backstay.cli.commands import verb
-from backstay.cli.drilling import checked_objectives, lab_machines
-from backstay.cli.options import Duration
+from backstay.cli.completing import complete_scenarios, complete_suites, complete_targets
+from backstay.cli.drilling import checked_objectives, checked_target, lab_machines
+from backstay.cli.options import Duration, Factor
 from backstay.cli.session import console_of, finished, read_spec
 
-if TYPE_CHECKING:
-    from backstay.spec.model import ClusterSpec
-
 HIGHEST_SEED = 999_999_999
+SHORTEST_SECONDS = 1.0
+LONGEST_SECONDS = 86_400.0
 EXITS = (0, 1, 2, 3, 4, 5, 64, 130)
 
 
 def _shared(command: Callable[..., int]) -> Callable[..., int]:
     """Add what every drill takes."""
     options = (
-        click.option("--confirm", metavar="NAME", default="", help="The cluster's name: no lab."),
+        click.option(
+            "--confirm",
+            metavar="NAME",
+            default="",
+            help="The cluster's name; needed unless it is a lab of this computer.",
+        ),
         click.option(
             "--seed",
             type=click.IntRange(0, HIGHEST_SEED),
@@ -32,7 +35,10 @@ def _shared(command: Callable[..., int]) -> Callable[..., int]:
             help="Chooses targets and keys. [default: 0]",
         ),
         click.option(
-            "--scale", type=float, default=1.0, help="Multiplies the load's rates. [default: 1]"
+            "--scale",
+            type=Factor(0.01, 100.0),
+            default=1.0,
+            help="Multiplies the load's rates. [default: 1]",
         ),
         click.option(
             "--output-dir",
@@ -61,11 +67,28 @@ def _shared(command: Callable[..., int]) -> Callable[..., int]:
     exit_2="a promise was broken, an objective missed, or nothing was proven",
     exit_5="the cluster is not whole, or is no lab and was not named",
 )
-@click.argument("name")
-@click.option("--target", default="", help="Whom to hit: a role, or host:NAME.")
-@click.option("--duration", type=Duration(), help="How long the fault stands.")
-@click.option("--objective", multiple=True, help="What must hold, such as 'gap<2s,lost=0'.")
-@click.option("--repeat", type=click.IntRange(1), default=1, help="How many times. [default: 1]")
+@click.argument("name", shell_complete=complete_scenarios)
+@click.option(
+    "--target",
+    default="",
+    help="Whom to hit: host:NAME, or a role (docs/drill-report.md).",
+    shell_complete=complete_targets,
+)
+@click.option(
+    "--duration",
+    type=Duration(least=SHORTEST_SECONDS, most=LONGEST_SECONDS),
+    help="How long the fault stands.",
+)
+@click.option(
+    "--objective",
+    multiple=True,
+    help="What must hold, such as 'gap<2s,lost=0' (names: docs/drill-report.md).",
+)
+@click.option(
+    "--repeat",
+    type=click.IntRange(1),
+    help="How many times; one table then tells of all. [default: 1]",
+)
 @_shared
 @click.pass_context
 def run(
@@ -75,7 +98,7 @@ def run(
     target: str,
     duration: float | None,
     objective: tuple[str, ...],
-    repeat: int,
+    repeat: int | None,
     confirm: str,
     seed: int,
     scale: float,
@@ -83,20 +106,18 @@ def run(
     junit: Path | None,
 ) -> int:
     """Drill one scenario: load, fault, healing, last reads, verdict."""
-    from backstay.cli.drills import run_all
+    from backstay.cli.drills import Asked, Shape, run_all
+    from backstay.cli.repeating import repeatable
     from backstay.drill.faults.catalogue import scenario
     from backstay.drill.wish import Wish
 
     console = console_of(ctx)
-    chosen = scenario(name)
-    objectives = checked_objectives(objective)
-    words = ["backstay", "drill", "run", name, "--seed", str(seed)]
-    words += ["--target", target] if target else []
-    wish = Wish(chosen, shlex.join(words), seed, target, duration, objectives, scale)
+    wish = Wish(scenario(name), "", seed, target, duration, checked_objectives(objective), scale)
+    wish = repeatable(wish, console.settings, confirm=confirm)
     spec = read_spec(console.settings)
-    return run_all(
-        console, spec, [wish] * repeat, confirm=confirm, parent=output_dir, junit_file=junit
-    )
+    checked_target(target, spec)
+    shape = Shape.ONE if repeat is None else Shape.MANY
+    return run_all(console, spec, Asked([wish] * (repeat or 1), shape, confirm, output_dir, junit))
 
 
 @verb(
@@ -110,7 +131,7 @@ def run(
     exit_2="a drill did not pass",
     exit_5="the cluster is not whole, or is no lab and was not named",
 )
-@click.argument("name", default="quick")
+@click.argument("name", default="quick", shell_complete=complete_suites)
 @_shared
 @click.pass_context
 def suite(
@@ -123,22 +144,27 @@ def suite(
     output_dir: Path | None,
     junit: Path | None,
 ) -> int:
-    """Drill one scenario of a set after the other: quick, default, planned or all.
+    """Drill one scenario of a set after the other: quick (if none is named), default, planned, all.
 
-    What needs whole machines, or a disk of etcd's own, is left out where there is none.
+    What needs whole machines, or a disk of etcd's own, is left out where there is none. What a set
+    holds: backstay drill list --suite NAME.
     """
-    from backstay.cli.drills import run_all
+    from backstay.cli.drills import Asked, Shape, run_all
+    from backstay.cli.repeating import repeatable
+    from backstay.drill.faults.catalogue import suite as of_suite
     from backstay.drill.wish import Wish
     from backstay.operations.drill_suite import chosen
 
     console = console_of(ctx)
+    scenarios = of_suite(name)
     spec = read_spec(console.settings)
-    scenarios = chosen(name, has_power=lab_machines(spec) is not None)
+    possible, left_out = chosen(scenarios, has_power=lab_machines(spec) is not None)
     wishes = [
-        Wish(one, f"backstay drill run {one.name} --seed {seed}", seed, scale=scale)
-        for one in scenarios
+        repeatable(Wish(one, "", seed, scale=scale), console.settings, confirm=confirm)
+        for one in possible
     ]
-    return run_all(console, spec, wishes, confirm=confirm, parent=output_dir, junit_file=junit)
+    missing = tuple(one.name for one in left_out)
+    return run_all(console, spec, Asked(wishes, Shape.MANY, confirm, output_dir, junit, missing))
 
 
 @verb(
@@ -146,25 +172,25 @@ def suite(
     examples=("backstay drill undo",),
     exits=(0, 1, 3, 4),
     exit_0="nothing of any drill is left",
+    exit_1="something is still there, or could not be undone; safe to run again",
+    exit_4="machines could not be asked; the others are undone",
 )
 @click.pass_context
 def undo(ctx: click.Context) -> None:
-    """Undo at once what drills left on the machines, and what they would undo by themselves."""
+    """Undo at once what drills left, and what the machines would undo by themselves.
+
+    Namespaces and keys of drills that died are removed as well.
+    """
+    from backstay.operations import drill_undo
+
     console = console_of(ctx)
     spec = read_spec(console.settings)
-    found = finished(_undo(spec), console.settings)
-    if not found:
+    told: list[str] = []
+
+    def tell(where: str, what: str) -> None:
+        told.append(where)
+        console.talk(f"{where}: undone: {what}")
+
+    finished(drill_undo.undo(spec, lab_machines(spec), tell=tell), console.settings)
+    if not told:
         console.talk("Nothing of any drill is left.")
-    for host, things in found.items():
-        console.talk(f"{host}: undone: {'; '.join(things)}")
-
-
-async def _undo(spec: ClusterSpec) -> dict[str, tuple[str, ...]]:
-    from backstay.drill.undo import leftovers, undo_all
-    from backstay.operations.session import session
-
-    machines = lab_machines(spec)
-    async with session(spec) as world:
-        found = await leftovers(world, machines)
-        await undo_all(world, machines)
-    return dict(found)
