@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from backstay.drill.typed import typed
 
 FORMAT = 1
-"""Grows when files from before would be read wrongly; a field that they may lack changes nothing."""
+"""Grows when files from before would be read wrongly; fields that they may lack change nothing."""
 
 T = TypeVar("T")
 
@@ -183,7 +183,8 @@ class Kind(StrEnum):
     FAULT = "fault"
     """`subject`: the host; `state`: injected, undone, failed; `detail`: what."""
     LEADER = "leader"
-    """`subject`: the member that says so; `state`: whom it follows, empty for nobody."""
+    """`subject`: the member that says so; `state`: whom it follows, empty for nobody; `detail`:
+    in which term, empty where that is not known."""
     VIP = "vip"
     """`subject`: the host; `state`: holds or not."""
     LEASE = "lease"
@@ -197,6 +198,9 @@ class Kind(StrEnum):
     is `detail`; counted before the clients stop."""
     UNIT = "unit"
     """`subject`: the host; `state`: active, failed, …; `detail`: the unit and its main process."""
+    STREAM = "stream"
+    """`subject`: a stream through the endpoint on which nothing is sent; `state`: opened, closed
+    in order, failed; `detail`: the error."""
     NOTE = "note"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from backstay.drill.history import (
@@ -23,6 +24,8 @@ from backstay.drill.history import (
 from backstay.drill.report.numbers import measure
 from backstay.drill.report.times import Gap
 from fakes.drill_stories import BACK, FAULT, MARKS, MILLISECOND, story
+from fakes.drill_stories import FINAL as ENDED
+from fakes.drill_stories import UNDONE as THAWED
 
 HEADER = Header(
     scenario="x",
@@ -64,9 +67,11 @@ def test_the_longest_gap_is_between_answers_from_the_fault_on() -> None:
 
 
 def test_a_gap_begins_before_the_fault_if_its_last_answer_was_there() -> None:
-    """What was acknowledged last counts, and the fault's moment is within the gap."""
+    """What was acknowledged last counts, however late we heard that the fault began."""
     found = measure(history(write(1.9), write(3.9), *(write(at) for at in (5, 6, 7, 7.9))))
-    assert found.write_gap == Gap(2 * SECOND, 3900 * MILLISECOND)
+    assert found.write_gap == Gap(1900 * MILLISECOND, 3900 * MILLISECOND)
+    unanswered = measure(history(write(3.9), *(write(at) for at in (5, 6, 7, 7.9))))
+    assert unanswered.write_gap == Gap(2 * SECOND, 3900 * MILLISECOND)
 
 
 def test_a_gap_lasts_until_the_last_call_if_nothing_is_answered_again() -> None:
@@ -88,7 +93,7 @@ def test_a_service_that_goes_on_does_not_hide_that_the_address_was_gone() -> Non
     """Services find their own way to an apiserver."""
     pod = tuple(write(at, client="pod") for at in (2, 3, 4, 5, 6, 7))
     found = measure(history(write(1.9), *pod, write(6), write(7)))
-    assert found.write_gap == Gap(2 * SECOND, 6 * SECOND)
+    assert found.write_gap == Gap(1900 * MILLISECOND, 6 * SECOND)
     failed = replace(write(3, Outcome.FAIL), client="pod")
     assert measure(history(failed)).failed == 1
 
@@ -159,27 +164,44 @@ def test_the_story_of_a_frozen_leader_in_numbers() -> None:
     assert (found.detected, found.reelected, found.elections) == (0.61, 1.24, 1)
     assert (found.vip_moved, found.vip_moves) == (1.38, 1)
     assert found.lease_gaps == {"kube-scheduler": 3.1}
-    assert found.lease_overlaps == {}
+    assert (found.out, found.healed, found.vip_split) == (0.7, 0.95, 0.06)
     assert found.not_ready == ()
     assert found.write_gap is not None
     assert 1.4 < found.write_gap.seconds < 1.6
     assert found.write_gap.begin < FAULT + 100 * MILLISECOND < BACK <= found.write_gap.end
 
 
-def test_two_holders_overlap_until_the_first_ones_process_ends() -> None:
-    """A frozen scheduler wakes, finds its lease gone, and exits: half a second too late."""
+def unit(at: int, state: str = "exited") -> Mark:
+    return Mark(at, Kind.UNIT, "cp-1", state, "kube-scheduler: code=1")
+
+
+def overlaps(*more: Mark, marks: tuple[Mark, ...] = MARKS) -> Mapping[str, float]:
+    return measure(History(story().header, (*marks, *more))).lease_overlaps
+
+
+def test_two_holders_overlap_from_the_thaw_until_the_first_ones_process_ends() -> None:
+    """A frozen scheduler did nothing; awake, it finds its lease gone, and exits: too late."""
+    assert overlaps(unit(THAWED + SECOND // 2)) == {"kube-scheduler": 0.5}
+
+
+def test_a_thawed_holder_that_never_ends_overlaps_until_the_end() -> None:
+    """Its machine was heard meanwhile; of one that was not, nothing is known."""
+    assert overlaps() == {"kube-scheduler": (ENDED - THAWED) / SECOND}
+    silent = tuple(one for one in MARKS if one.subject != "cp-1" or one.at <= THAWED)
+    assert overlaps(marks=silent) == {}
+
+
+def test_a_holder_that_was_not_frozen_overlaps_from_the_next_ones_lease() -> None:
+    """Nothing kept it from working."""
+    killed = tuple(replace(one, detail=one.detail.replace("freeze", "kill")) for one in MARKS)
     acquired = next(one for one in MARKS if one.detail == "acquired")
-    exited = Mark(acquired.at + SECOND // 2, Kind.UNIT, "cp-1", "exited", "kube-scheduler: code=1")
-    found = measure(History(story().header, (*MARKS, exited)))
-    assert found.lease_overlaps == {"kube-scheduler": 0.5}
+    assert overlaps(unit(acquired.at + SECOND // 4), marks=killed) == {"kube-scheduler": 0.25}
+    assert overlaps(marks=killed) == {}
 
 
 def test_a_process_that_ended_in_time_does_not_overlap() -> None:
     """Zero was seen, and is something else than not seen."""
-    exited = Mark(FAULT + 1, Kind.UNIT, "cp-1", "exited", "kube-scheduler: code=1")
-    assert measure(History(story().header, (*MARKS, exited))).lease_overlaps == {
-        "kube-scheduler": 0.0
-    }
+    assert overlaps(unit(FAULT + 1)) == {"kube-scheduler": 0.0}
 
 
 def test_a_node_is_named_once_however_often_it_was_not_ready() -> None:
@@ -196,6 +218,122 @@ def test_healing_lasts_until_the_last_failure_after_the_undoing() -> None:
     """A failure before belongs to the fault."""
     assert measure(history(write(5, Outcome.FAIL), write(7))).healed == 0
     assert measure(history(write(6.5, Outcome.FAIL), write(7))).healed == 0.5
+
+
+def test_healing_lasts_until_the_last_part_is_up_again() -> None:
+    """Nobody may have noticed that an apiserver started ten seconds later; never is no time."""
+    down = Mark(3 * SECOND, Kind.READY, "lb", "down", "cp-1: Layer4 connection problem")
+    up = Mark(7 * SECOND, Kind.READY, "lb", "up", "cp-1: Layer7 check passed")
+    assert measure(history(write(7), down, up)).healed == 1
+    assert measure(history(write(7), down)).healed is None
+    assert measure(history(write(7), down, replace(up, detail="cp-2: passed"))).healed is None
+
+
+def test_a_client_that_hangs_shows_though_all_others_are_served() -> None:
+    """The gap of all hides it: another client has an answer in between."""
+    clients = (*HEADER.clients, Client("other", Path.VIP, Connection.KEPT))
+    served = tuple(write(at / 10, client="other") for at in range(1, 80))
+    records = (INJECTED, UNDONE, FINAL, *served, write(1.9), write(5.9), write(7.9))
+    found = measure(History(replace(HEADER, clients=clients), records))
+    assert found.write_gap is not None
+    assert found.write_gap.seconds < 0.2
+    assert found.client_gap == Gap(1900 * MILLISECOND, 5900 * MILLISECOND)
+    assert found.of("service kept").client_gap is None
+
+
+def test_what_failed_before_the_fault_is_none_of_its_doing() -> None:
+    """It is counted apart; what comes before the fault's sign, but after we began it, is not."""
+    began = Mark(SECOND, Kind.PHASE, "fault")
+    retried = replace(write(0.6), told_to_retry=1)
+    found = measure(history(began, write(0.5, Outcome.FAIL), retried, write(1.5, Outcome.FAIL)))
+    assert (found.failed, found.failed_before, found.told_to_retry) == (1, 1, 0)
+    assert found.errors == {"reset": 1}
+    assert [one.failed for one in found.groups] == [1]
+
+
+def test_a_sign_that_arrives_late_hides_no_consequence() -> None:
+    """A balancer's word may be there before ours: it noticed at once."""
+    began = Mark(SECOND, Kind.PHASE, "fault")
+    down = Mark(1900 * MILLISECOND, Kind.READY, "lb", "down", "cp-1: no answer")
+    assert measure(history(began, down)).detected == 0
+    assert measure(history(down)).detected is None
+
+
+def balancer(second: float, name: str, server: str = "cp-1", state: str = "down") -> Mark:
+    return Mark(int(second * SECOND), Kind.READY, name, state, f"{server}: Layer7 timeout")
+
+
+def out(*marks: Mark, injected: Mark = INJECTED) -> float | None:
+    header = replace(HEADER, targets=("cp-1",), planes=("cp-1", "cp-2"))
+    return measure(History(header, (injected, UNDONE, FINAL, *marks))).out
+
+
+def test_an_apiserver_is_out_once_every_balancer_has_left_it_out() -> None:
+    """The first balancer is not enough, and one that never did leaves it open."""
+    counted = Mark(7 * SECOND, Kind.SESSIONS, "cp-3", "7", "cp-2")
+    assert out(balancer(3, "cp-1"), balancer(4, "cp-2"), balancer(5, "cp-2")) == 2
+    assert out(balancer(3, "cp-1"), balancer(4, "cp-2"), counted) is None
+    assert out(balancer(3, "cp-1", "cp-2")) is None
+    assert out(balancer(3, "cp-1", state="up")) is None
+    assert out() is None
+
+
+def test_the_balancer_of_a_machine_that_is_gone_is_not_asked() -> None:
+    """It could not say so; that of a machine whose apiserver alone is frozen could."""
+    counted = Mark(7 * SECOND, Kind.SESSIONS, "cp-1", "7", "cp-2")
+    machine = replace(INJECTED, detail="freeze the machine")
+    assert out(balancer(4, "cp-2"), counted, injected=machine) == 2
+    assert out(balancer(4, "cp-2"), counted) is None
+
+
+def leader(second: float, name: str, term: str = "", *, by: str = "cp-2") -> Mark:
+    return Mark(int(second * SECOND), Kind.LEADER, by, name, term)
+
+
+def elections(*marks: Mark) -> tuple[int | None, float | None]:
+    found = measure(history(leader(0, "cp-1", "4"), *marks))
+    return found.elections, found.reelected
+
+
+def test_an_election_that_the_same_member_wins_is_one() -> None:
+    """Its term says so; two followers that tell of it are one election."""
+    again = (leader(3, ""), leader(3.5, "cp-1", "6"), leader(3.6, "cp-1", "6", by="cp-3"))
+    assert elections(*again) == (1, 1.5)
+    assert elections(*again, leader(5, "cp-2", "7")) == (2, 1.5)
+
+
+def test_a_member_that_starts_and_follows_the_old_leader_elects_nobody() -> None:
+    """Nor does one that tells late of a term that is over."""
+    assert elections(leader(3, "", by="cp-3"), leader(4, "cp-1", "4", by="cp-3")) == (0, None)
+    late = (leader(3, "cp-2", "5"), leader(4, "cp-1", "4", by="cp-3"), leader(5, "cp-2", "5"))
+    assert elections(*late) == (1, 1)
+
+
+def test_without_terms_another_leader_is_a_new_one() -> None:
+    """So were histories written that knew none."""
+    found = measure(history(leader(0, "cp-1"), leader(3, "cp-2", "9"), leader(4, "cp-3", "9")))
+    assert (found.elections, found.reelected) == (1, 1)
+
+
+def holds(second: float, name: str, state: str = "holds") -> Mark:
+    return Mark(int(second * SECOND), Kind.VIP, name, state)
+
+
+def test_two_holders_are_a_split_only_once_the_fault_is_undone() -> None:
+    """Meanwhile both must serve; what is measured is how long it takes to heal."""
+    both = (holds(0, "cp-1"), holds(3, "cp-2"))
+    assert measure(history(*both, holds(6.5, "cp-1", "backup"))).vip_split == 0.5
+    assert measure(history(*both, holds(5, "cp-1", "backup"))).vip_split == 0
+    assert measure(history(*both)).vip_split == 2
+    assert measure(history()).vip_split is None
+
+
+def test_a_machine_that_was_gone_and_did_not_speak_again_proves_no_split() -> None:
+    """It may hold the address, or may have forgotten it with its power."""
+    gone = Mark(2 * SECOND, Kind.FAULT, "cp-1", "injected", "kill the machine")
+    both = (holds(0, "cp-1"), holds(3, "cp-2"))
+    assert measure(history(gone, *both)).vip_split is None
+    assert measure(history(gone, *both, holds(6.5, "cp-1", "backup"))).vip_split == 0.5
 
 
 def test_a_groups_numbers_take_the_place_of_the_endpoints() -> None:

@@ -10,6 +10,8 @@ from itertools import pairwise
 from backstay.drill.history import (
     SECOND,
     Action,
+    Client,
+    Connection,
     History,
     Kind,
     Mark,
@@ -17,16 +19,20 @@ from backstay.drill.history import (
     Outcome,
     Path,
 )
+from backstay.drill.report import told
 from backstay.drill.report.times import Gap, Times
-from backstay.drill.report.watches import watch_gaps
+from backstay.drill.report.watches import cuts, watch_gaps
 
 ENDPOINT = frozenset({Path.VIP, Path.SERVICE})
 """The ways that ordinary clients go: whoever is bound to one machine falls with it."""
 
+KEPT = f"{Path.VIP} {Connection.KEPT}"
+"""The group of clients with a connection of their own through the virtual address."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Clients of one kind doing one thing; latencies in milliseconds, of acknowledged ones.
+    """Clients of one kind doing one thing since the fault; latencies of acknowledged ones, in ms.
 
     `failed` is certain not to have happened, `unknown` is not; both are failures to a caller.
     `held_back` could not be called in time because the one before had no answer yet.
@@ -51,8 +57,14 @@ class Numbers:
     """Everything that is measured; None is what was not seen. Times in seconds after the fault.
 
     `failed`, `told_to_retry` and `p99`, in milliseconds and of the slowest group, are of clients
-    of the endpoint. `write_gap` and `read_gap` are of those that go through the virtual address:
-    Services find their own way, and would hide that it was gone. `watch_gaps` are of each group.
+    of the endpoint; `failed_before` the fault is none of its doing. `write_gap` and `read_gap` are
+    of those that go through the virtual address: Services find their own way, and would hide that
+    it was gone. They end when anybody is served; `client_gap` is the longest that any one client
+    with a kept connection there had no answer, `client_gaps` of each group. `watch_gaps` are of
+    each group too; `watches_cut` are those of the endpoint that an error ended.
+    `out` is until all balancers had left out an apiserver, `vip_split` how long two machines held
+    the address once the fault was undone, and `healed` when the last failure or part that was down
+    was over.
     `sessions` are the balancers' connections to each apiserver, before the clients stopped.
     """
 
@@ -60,17 +72,23 @@ class Numbers:
     operations: int
     acknowledged: int
     failed: int
+    failed_before: int
     told_to_retry: int
     write_gap: Gap | None
     read_gap: Gap | None
     etcd_write_gap: Gap | None
+    client_gap: Gap | None
     p99: float | None
     detected: float | None
+    out: float | None
     reelected: float | None
     elections: int | None
     vip_moved: float | None
     vip_moves: int | None
+    vip_split: float | None
     healed: float | None
+    watches_cut: int | None = None
+    client_gaps: Mapping[str, Gap] = field(default_factory=dict)
     watch_gaps: Mapping[str, Gap] = field(default_factory=dict)
     lease_gaps: Mapping[str, float] = field(default_factory=dict)
     lease_overlaps: Mapping[str, float] = field(default_factory=dict)
@@ -90,6 +108,7 @@ class Numbers:
             told_to_retry=sum(one.told_to_retry for one in mine),
             write_gap=gaps.get(Action.WRITE),
             read_gap=gaps.get(Action.READ),
+            client_gap=self.client_gaps.get(group),
             p99=_slowest(mine),
         )
 
@@ -97,44 +116,72 @@ class Numbers:
 def measure(history: History) -> Numbers:
     """Return the numbers of a history."""
     times = Times.of(history)
-    by_group: dict[tuple[str, Action], list[Operation]] = defaultdict(list)
     clients = {one.name: one for one in history.header.clients}
-    for one in history.of(Operation):
-        by_group[clients[one.client].group, one.action].append(one)
-    users = [one for one in history.of(Operation) if clients[one.client].path in ENDPOINT]
+    operations, marks = history.of(Operation), history.of(Mark)
+    users = [one for one in operations if clients[one.client].path in ENDPOINT]
     through = [one for one in users if clients[one.client].path is Path.VIP]
-    members = [one for one in history.of(Operation) if clients[one.client].path is Path.ETCD]
-    marks = history.of(Mark)
-    groups = tuple(
-        _group(name, action, found, times) for (name, action), found in sorted(by_group.items())
-    )
+    members = [one for one in operations if clients[one.client].path is Path.ETCD]
+    before, during = _parted(users, times)
+    groups = tuple(_groups(operations, clients, times))
+    waits = _client_gaps(operations, clients, times)
     return Numbers(
         groups=groups,
-        operations=len(history.of(Operation)),
-        acknowledged=sum(one.outcome is Outcome.OK for one in history.of(Operation)),
-        failed=sum(one.outcome is not Outcome.OK for one in users),
-        told_to_retry=sum(one.told_to_retry for one in users),
+        operations=len(operations),
+        acknowledged=sum(one.outcome is Outcome.OK for one in operations),
+        failed=_failures(during),
+        failed_before=_failures(before),
+        told_to_retry=sum(one.told_to_retry for one in during),
         write_gap=_gap(through, times, Action.WRITE),
         read_gap=_gap(through, times, Action.READ),
         etcd_write_gap=_gap(members, times, Action.WRITE),
+        client_gap=waits.get(KEPT),
         p99=_slowest(one for one in groups if one.name.startswith(tuple(ENDPOINT))),
-        detected=_after(times, _detections(marks, times)),
-        reelected=_after(times, _new_leaders(marks, times)),
-        elections=_counted(marks, Kind.LEADER, _new_leaders(marks, times)),
-        vip_moved=_after(times, _moves(marks, times)),
-        vip_moves=_counted(marks, Kind.VIP, _moves(marks, times)),
-        healed=_healed(users, times),
+        detected=told.first_after(times, told.detections(marks, times)),
+        out=told.out(marks, _targeted(history), times),
+        reelected=told.first_after(times, told.new_leaders(marks, times)),
+        elections=told.counted(marks, Kind.LEADER, told.new_leaders(marks, times)),
+        vip_moved=told.first_after(times, told.moves(marks, times)),
+        vip_moves=told.counted(marks, Kind.VIP, told.moves(marks, times)),
+        vip_split=told.split(marks, times),
+        healed=_healed(users, marks, times),
         watch_gaps=watch_gaps(history, times),
-        lease_gaps=dict(_lease_gaps(marks, times)),
-        lease_overlaps=dict(_lease_overlaps(marks, times)),
+        watches_cut=cuts(history, times),
+        client_gaps=waits,
+        lease_gaps=told.lease_gaps(marks, times),
+        lease_overlaps=dict(told.lease_overlaps(marks, times)),
         nodes=tuple(sorted({one.subject for one in marks if one.kind is Kind.NODE})),
-        not_ready=_not_ready(marks, times),
-        errors=_errors(users),
-        sessions=_sessions(marks),
+        not_ready=told.not_ready(marks, times),
+        errors=_errors(during),
+        sessions=told.sessions(marks),
     )
 
 
-def _group(name: str, action: Action, found: Sequence[Operation], times: Times) -> Group:
+def _parted(
+    found: Iterable[Operation], times: Times
+) -> tuple[Sequence[Operation], Sequence[Operation]]:
+    """Return what returned before the fault could have had to do with it, and what came after."""
+    both: tuple[list[Operation], list[Operation]] = [], []
+    for one in found:
+        both[one.returned >= times.since].append(one)
+    return both
+
+
+def _failures(found: Iterable[Operation]) -> int:
+    return sum(one.outcome is not Outcome.OK for one in found)
+
+
+def _groups(
+    operations: Iterable[Operation], clients: Mapping[str, Client], times: Times
+) -> Iterator[Group]:
+    """Yield each group of clients that did something; gaps may begin before the fault."""
+    found: dict[tuple[str, Action], list[Operation]] = defaultdict(list)
+    for one in operations:
+        found[clients[one.client].group, one.action].append(one)
+    for (name, action), mine in sorted(found.items()):
+        yield _group(name, action, _parted(mine, times)[1], _gap(mine, times, action))
+
+
+def _group(name: str, action: Action, found: Sequence[Operation], gap: Gap | None) -> Group:
     ok = sorted((one.returned - one.called) / 1e6 for one in found if one.outcome is Outcome.OK)
     return Group(
         name=name,
@@ -148,7 +195,7 @@ def _group(name: str, action: Action, found: Sequence[Operation], times: Times) 
         p50=_percentile(ok, 50),
         p99=_percentile(ok, 99),
         longest=ok[-1] if ok else None,
-        gap=_gap(found, times, action),
+        gap=gap,
     )
 
 
@@ -168,111 +215,51 @@ def _percentile(ordered: Sequence[float], percent: int) -> float | None:
     return ordered[min(len(ordered) * percent // 100, len(ordered) - 1)] if ordered else None
 
 
-def _gap(found: Iterable[Operation], times: Times, action: Action) -> Gap | None:
+def _gap(found: Iterable[Operation], times: Times, action: Action | None = None) -> Gap | None:
     """Return the longest gap that ends after the fault's beginning; None if nobody tried.
 
+    It begins with the last answer, before the fault too, and with the fault if there was none yet.
     The last one ends with the last call of any client: after it nobody asked.
     """
-    mine = [one for one in found if one.action is action]
+    mine = [one for one in found if action in {None, one.action}]
     if not mine:
         return None
     answered = sorted(one.returned for one in mine if one.outcome is Outcome.OK)
-    moments = (times.fault, *answered, times.called)
-    spans = [Gap(*pair) for pair in pairwise(sorted(moments)) if pair[1] > times.fault]
-    return max(spans, key=lambda one: one.end - one.begin, default=None)
+    first = [] if answered and answered[0] <= times.fault else [times.fault]
+    moments = sorted((*first, *answered, times.called))
+    spans = [Gap(*pair) for pair in pairwise(moments) if pair[1] > times.fault]
+    return max(spans, key=lambda one: one.seconds, default=None)
 
 
-def _after(times: Times, moments: Iterable[int]) -> float | None:
-    first = min(moments, default=None)
-    return None if first is None else (first - times.fault) / SECOND
+def _client_gaps(
+    operations: Iterable[Operation], clients: Mapping[str, Client], times: Times
+) -> dict[str, Gap]:
+    """Return, for each group, the longest time that one of its clients had no answer at all."""
+    mine: dict[str, list[Operation]] = defaultdict(list)
+    for one in operations:
+        mine[one.client].append(one)
+    found: dict[str, Gap] = {}
+    for client, each in sorted(mine.items()):
+        gap, group = _gap(each, times), clients[client].group
+        if gap is not None and (group not in found or gap.seconds > found[group].seconds):
+            found[group] = gap
+    return found
 
 
-def _counted(marks: Iterable[Mark], kind: Kind, found: Iterable[int]) -> int | None:
-    """Return how many there were; None if nobody told of such things at all."""
-    return sum(1 for _ in found) if any(one.kind is kind for one in marks) else None
+def _targeted(history: History) -> tuple[str, ...]:
+    """Return the targets with an apiserver."""
+    return tuple(one for one in history.header.targets if one in history.header.planes)
 
 
-def _since(marks: Iterable[Mark], kind: Kind, times: Times) -> Iterator[Mark]:
-    return (one for one in marks if one.kind is kind and one.at >= times.fault)
+def _healed(users: Sequence[Operation], marks: Sequence[Mark], times: Times) -> float | None:
+    """Return how long after the undoing the last failure of a client, or of a part, was over.
 
-
-def _detections(marks: Sequence[Mark], times: Times) -> Iterator[int]:
-    """Yield when a balancer or a member noticed that something is gone."""
-    for one in _since(marks, Kind.READY, times):
-        if not one.state.startswith("up"):
-            yield one.at
-    for one in _since(marks, Kind.LEADER, times):
-        if not one.state:
-            yield one.at
-
-
-def _new_leaders(marks: Sequence[Mark], times: Times) -> Iterator[int]:
-    """Yield when somebody first followed another leader than the last one."""
-    known = ""
-    for one in sorted(marks, key=lambda mark: mark.at):
-        if one.kind is Kind.LEADER and one.state and one.state != known:
-            if known and one.at >= times.fault:
-                yield one.at
-            known = one.state
-
-
-def _moves(marks: Sequence[Mark], times: Times) -> Iterator[int]:
-    return (one.at for one in _since(marks, Kind.VIP, times) if one.state == "holds")
-
-
-def _healed(users: Sequence[Operation], times: Times) -> float | None:
-    """Return how long after the undoing the last failure of a client returned; 0 for none."""
-    late = [one.returned for one in users if one.outcome is not Outcome.OK]
-    last = max((one for one in late if one > times.undone), default=times.undone)
-    return (last - times.undone) / SECOND
-
-
-def _acquisitions(marks: Sequence[Mark], times: Times) -> Iterator[Mark]:
-    return (one for one in _since(marks, Kind.LEASE, times) if one.detail == "acquired")
-
-
-def _lease_gaps(marks: Sequence[Mark], times: Times) -> Iterator[tuple[str, float]]:
-    """Yield, for each lease that changed hands, when its next holder had it."""
-    found: dict[str, int] = {}
-    for one in _acquisitions(marks, times):
-        found[one.subject] = min(one.at, found.get(one.subject, one.at))
-    for lease, at in sorted(found.items()):
-        yield lease, (at - times.fault) / SECOND
-
-
-def _lease_overlaps(marks: Sequence[Mark], times: Times) -> Iterator[tuple[str, float]]:
-    """Yield how long an old holder's process went on after the next one had the lease.
-
-    A lease promises nothing better (client-go's leaderelection); it is 0 for one that had ended.
-    When an end was not heard of, as of a machine that lost its power, there is nothing to say.
+    0 if there was none; None if something was still down when the clients stopped.
     """
-    holders = {
-        one.subject: one.state for one in marks if one.kind is Kind.LEASE and one.at < times.fault
-    }
-    for one in _acquisitions(marks, times):
-        old = holders.get(one.subject)
-        ends = [
-            mark.at
-            for mark in _since(marks, Kind.UNIT, times)
-            if mark.subject == old and mark.detail.startswith(one.subject)
-            if mark.state in {"exited", "inactive"}
-        ]
-        if ends and old != one.state:
-            yield one.subject, max(0.0, (min(ends) - one.at) / SECOND)
-
-
-def _not_ready(marks: Sequence[Mark], times: Times) -> tuple[str, ...]:
-    found = (one.subject for one in _since(marks, Kind.NODE, times) if one.state != "True")
-    return tuple(sorted(set(found)))
-
-
-def _sessions(marks: Sequence[Mark]) -> Mapping[str, int]:
-    """Return how many connections led from all balancers to each apiserver at the end."""
-    count: dict[str, int] = defaultdict(int)
-    for one in marks:
-        if one.kind is Kind.SESSIONS and one.state.isdecimal():
-            count[one.detail] += int(one.state)
-    return dict(sorted(count.items()))
+    failures = (one.returned for one in users if one.outcome is not Outcome.OK)
+    if (up := told.recovered(marks, times)) is None:
+        return None
+    return (max(times.undone, up, *failures) - times.undone) / SECOND
 
 
 def _errors(found: Iterable[Operation]) -> Mapping[str, int]:

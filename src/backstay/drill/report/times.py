@@ -22,12 +22,17 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """When the fault began and ended, when a client last called, and when all had returned."""
+    """When the fault began and ended, when a client last called, and when all had returned.
+
+    `since` is from when on whatever happens may be its doing: the sign that it began takes its
+    way from the machine to us, and may arrive after its first consequences.
+    """
 
     fault: int
     undone: int
     called: int
     end: int
+    since: int
 
     @classmethod
     def of(cls, history: History) -> Times:
@@ -44,4 +49,5 @@ class Times:
             max(undone, default=phases.get("healed", fault)),
             max((one.called for one in operations), default=fault),
             phases.get("final", max(moments, default=0)),
+            min(phases.get("fault", fault), fault),
         )

@@ -1,4 +1,4 @@
-"""How far watches were behind: from a write's acknowledgement until a watch told of it."""
+"""How far watches were behind what was written, and how many of them were cut."""
 
 from __future__ import annotations
 
@@ -7,8 +7,23 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
-from backstay.drill.history import Action, Client, History, Operation, Outcome, WatchEvent
+from backstay.drill.history import (
+    Action,
+    Client,
+    History,
+    Kind,
+    Mark,
+    Operation,
+    Outcome,
+    Path,
+    Stream,
+    WatchEvent,
+    WatchTurn,
+)
 from backstay.drill.report.times import Gap, Times
+
+ORDERLY = "goaway"
+"""An error that is none: a server that goes away says so, and its client goes on with another."""
 
 
 def watch_gaps(history: History, times: Times) -> dict[str, Gap]:
@@ -47,3 +62,36 @@ def _gaps(
 def _counts(one: Operation, times: Times) -> bool:
     is_write = one.action is Action.WRITE and one.outcome is Outcome.OK
     return is_write and one.modified is not None and times.fault <= one.returned <= times.end
+
+
+def cuts(history: History, times: Times) -> int | None:
+    """Return how many streams through the endpoint an error ended; None if there were none.
+
+    These are the watches, and the quiet streams that nothing is sent on. One that cannot be opened
+    again is cut once.
+    """
+    clients = {one.name for one in history.header.clients if one.watches and one.path is Path.VIP}
+    turns: list[WatchTurn | Mark] = [
+        *(one for one in history.of(WatchTurn) if one.client in clients),
+        *(one for one in history.of(Mark) if one.kind is Kind.STREAM),
+    ]
+    if not turns:
+        return None
+    return sum(at >= times.since for at in _cut(sorted(turns, key=lambda one: one.at)))
+
+
+def _cut(turns: Sequence[WatchTurn | Mark]) -> Iterator[int]:
+    """Yield when a stream that was open failed."""
+    is_open: dict[str, bool] = {}
+    for one in turns:
+        name, turn, error = _turn(one)
+        if turn == Stream.FAILED and is_open.get(name) and error != ORDERLY:
+            yield one.at
+        is_open[name] = turn == Stream.OPENED
+
+
+def _turn(one: WatchTurn | Mark) -> tuple[str, str, str]:
+    """Return of which stream it is, what happened to it, and the error."""
+    if isinstance(one, Mark):
+        return one.subject, one.state, one.detail
+    return one.client, one.turn, one.error
