@@ -73,6 +73,7 @@ def _facts(found: Drilled, look: Look) -> Iterator[str]:
     numbers = found.numbers
     times: Mapping[str, float | None] = {
         "noticed after": numbers.detected,
+        "apiserver left out by all balancers after": numbers.out,
         "another etcd leader after": numbers.reelected,
         "virtual address moved after": numbers.vip_moved,
         **{f"next holder of {name} after": value for name, value in numbers.lease_gaps.items()},
@@ -107,6 +108,7 @@ def result_lines(
         Answer.MET: look.paint(Tone.GOOD, look.marks.tick),
         Answer.MISSED: look.paint(Tone.BAD, look.marks.cross),
         Answer.UNKNOWN: look.paint(Tone.WARNING, "?"),
+        Answer.NOT_ASKED: " ",
     }
     for one in results:
         quantity = QUANTITIES[one.objective.name]

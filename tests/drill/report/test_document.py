@@ -51,10 +51,13 @@ def test_the_document_is_json_and_holds_what_was_seen() -> None:
             "etcd_write_gap_seconds",
             "lost_writes",
             "nodes_not_ready",
+            "out_seconds",
             "read_gap_seconds",
             "reelected_seconds",
             "vip_moved_seconds",
             "vip_moves",
+            "vip_split_seconds",
+            "watches_cut",
             "write_gap_seconds",
         }
     )
@@ -73,7 +76,7 @@ def test_the_sentence_needs_no_explanation() -> None:
         sentence(doubt, "gap<1s", "lost=0"),
         sentence(GOOD, "gap<2s", "share<50"),
     ]
-    felt = "Writes stopped for 1.4 s, and 16 requests failed. "
+    felt = "Writes stopped for 1.5 s, and 16 requests failed. "
     assert [one.removeprefix(felt) for one in said] == snapshot(
         [
             "Nothing that was acknowledged was lost. All objectives were met.",

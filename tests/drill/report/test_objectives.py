@@ -31,7 +31,7 @@ def objectives(draw: st.DrawFn) -> Objective:
     group = draw(st.sampled_from(("", *GROUPS))) if QUANTITIES[name].is_of_clients else ""
     relation = draw(st.sampled_from(sorted(RELATIONS)))
     bound = draw(st.integers(min_value=0, max_value=10**12))
-    return Objective(name, relation, round(bound / 10**6, 9), group)
+    return Objective(name, relation, round(bound / 10**6, 9), group, draw(st.booleans()))
 
 
 @given(st.lists(objectives(), max_size=4).map(tuple))
@@ -101,12 +101,20 @@ def test_a_bound_is_met_or_missed_by_what_was_seen() -> None:
     ]
 
 
+def failures(group: str) -> float:
+    return float(sum(one.failed + one.unknown for one in NUMBERS.groups if one.name == group))
+
+
+def waited(group: str) -> float:
+    return NUMBERS.client_gaps[group].seconds
+
+
 def test_one_group_of_clients_can_be_asked_for() -> None:
     """A group that was not there is not met."""
-    failed = sum(one.failed + one.unknown for one in NUMBERS.groups if one.name == "node kept")
+    failed = failures("node kept")
     assert failed > 0
-    assert answers(f"node kept:failed={failed},service kept:failed=0") == [
-        f"node kept:failed={failed}: {float(failed)} met",
+    assert answers(f"node kept:failed={failed:.0f},service kept:failed=0") == [
+        f"node kept:failed={failed:.0f}: {failed} met",
         "service kept:failed=0: None unknown",
     ]
 
@@ -125,3 +133,24 @@ def test_every_quantity_has_a_value_or_none_for_any_history() -> None:
     empty = measure(story().__class__(story().header, ()))
     asked = tuple(Objective(name, ">=", 0) for name in QUANTITIES)
     assert {one.answer for one in evaluate(asked, empty, GOOD)} == {Answer.UNKNOWN}
+
+
+def test_a_single_drill_is_not_asked_for_a_median() -> None:
+    """It shows its own number, and neither meets nor misses it."""
+    assert answers("median reelect<=1s,median node kept:failed=0") == [
+        "median reelect<=1s: 1.24 not asked",
+        f"median node kept:failed=0: {failures('node kept')} not asked",
+    ]
+    (found,) = parse_objectives("median  gap<=2.2*election", {"election": 0.8})
+    assert found == Objective("gap", "<=", 1.76, is_median=True)
+
+
+def test_an_address_a_balancer_and_a_client_can_be_bounded() -> None:
+    """Each from what the machines and the clients of the story told."""
+    assert answers("out<=0.7s,split<=0.06s,cut=0,vip kept:client-gap<2s,overlap<10s") == [
+        "out<=0.7s: 0.7 met",
+        "split<=0.06s: 0.06 met",
+        "cut=0: None unknown",
+        f"vip kept:client-gap<2s: {waited('vip kept')} met",
+        "overlap<10s: 6.0 met",
+    ]

@@ -73,6 +73,8 @@ class Undrilled:
 
     scenario: str
     why: str
+    broke_off: bool = False
+    """Whether it ended in the middle, when something may have been broken already."""
 
     @property
     def verdict(self) -> Verdict:
@@ -87,6 +89,8 @@ class Undrilled:
     @property
     def sentences(self) -> tuple[str, ...]:
         """Why it was not drilled, as a drill says what came of it."""
+        if self.broke_off:
+            return (f"{self.why[:1].upper()}{self.why[1:]}.",)
         return (f"Not drilled: {self.why}.",)
 
 
@@ -125,7 +129,8 @@ def _objectives(results: Sequence[Result]) -> Iterator[str]:
     for word, answer in (("Missed", Answer.MISSED), ("Not seen", Answer.UNKNOWN)):
         if found := [str(one.objective) for one in results if one.answer is answer]:
             yield f"{word}: {', '.join(found)}."
-    if results and all(one.answer is Answer.MET for one in results):
+    asked = [one for one in results if one.answer is not Answer.NOT_ASKED]
+    if asked and all(one.answer is Answer.MET for one in asked):
         yield "All objectives were met."
 
 
@@ -186,16 +191,21 @@ def _numbers(numbers: Numbers) -> Mapping[str, object]:
         "operations": numbers.operations,
         "acknowledged": numbers.acknowledged,
         "failed": numbers.failed,
+        "failed_before": numbers.failed_before,
         "told_to_retry": numbers.told_to_retry,
         "write_gap_seconds": _seconds(numbers.write_gap),
         "read_gap_seconds": _seconds(numbers.read_gap),
         "etcd_write_gap_seconds": _seconds(numbers.etcd_write_gap),
+        "client_gap_seconds": {name: gap.seconds for name, gap in numbers.client_gaps.items()},
+        "watches_cut": numbers.watches_cut,
         "watch_gap_seconds": {name: gap.seconds for name, gap in numbers.watch_gaps.items()},
         "detected_seconds": numbers.detected,
+        "out_seconds": numbers.out,
         "reelected_seconds": numbers.reelected,
         "elections": numbers.elections,
         "vip_moved_seconds": numbers.vip_moved,
         "vip_moves": numbers.vip_moves,
+        "vip_split_seconds": numbers.vip_split,
         "healed_seconds": numbers.healed,
         "lease_gap_seconds": dict(numbers.lease_gaps),
         "lease_overlap_seconds": dict(numbers.lease_overlaps),

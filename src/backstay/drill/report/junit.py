@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 
 from backstay.drill.oracle.verdict import Finding, Verdict
 from backstay.drill.report.document import Drilled, Undrilled
-from backstay.drill.report.objectives import QUANTITIES, Answer, Result
+from backstay.drill.report.objectives import FEWEST, QUANTITIES, Answer, Result
 from backstay.drill.report.repeats import Repeats, repeats
 from backstay.drill.report.wording import count, seconds
 
@@ -75,7 +75,9 @@ def _of_finding(suite: ET.Element, finding: Finding, which: str) -> None:
 
 def _of_objective(suite: ET.Element, result: Result, how: str) -> None:
     case = _case(suite, str(result.objective))
-    if result.answer is not Answer.MET:
+    if result.answer is Answer.NOT_ASKED:
+        ET.SubElement(case, LEFT_OUT, message=f"of {FEWEST} drills or more")
+    elif result.answer is not Answer.MET:
         kind = BROKEN if result.answer is Answer.MISSED else NOT_PROVEN
         ET.SubElement(case, kind, message=_message(result, how))
 

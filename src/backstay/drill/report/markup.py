@@ -16,6 +16,7 @@ SIGNS: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(("pass", "met"), ("✓", "good")),
     **dict.fromkeys(("fail", "missed"), ("✗", "bad")),
     **dict.fromkeys(("inconclusive", "unknown"), ("?", "doubt")),
+    "not asked": ("–", "plain"),
 }
 """Of each verdict and answer: a sign, and the class of its colour."""
 

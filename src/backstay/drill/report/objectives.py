@@ -1,4 +1,8 @@
-"""What is asked of a drill, such as `gap<2s,lost=0`, and whether it was met."""
+"""What is asked of a drill, such as `gap<2s,lost=0`, and whether it was met.
+
+A bound holds each time. What only chance decides, as how long an election takes, may be bounded in
+the median of several drills as well: `median gap<2s`.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +22,7 @@ from backstay.drill.report.times import Gap
 from backstay.errors import UsageError
 
 PART = re.compile(
+    r"(?:(?P<typical>median)\s+)?"
     r"(?:(?P<group>[a-z]+ [a-z]+)\s*:\s*)?(?P<name>[a-z0-9-]+)\s*(?P<relation><=|>=|<|>|=)\s*"
     r"(?P<bound>\d{1,9}(?:\.\d{1,9})?)(?:(?P<unit>ms|s)|\s*\*\s*(?P<term>[a-z-]+))?"
 )
@@ -41,31 +46,43 @@ RELATIONS: Mapping[str, Callable[[float, float], bool]] = {
 }
 MILLISECONDS = 1000
 
+MEDIAN = "median"
+FEWEST = 3
+"""Drills that have a median: of two, one unlucky election is half of all."""
+
 
 class Answer(StrEnum):
-    """Whether an objective was met; what was not seen was not met either."""
+    """Whether an objective was met; what was not seen was not met either.
+
+    A median is not asked of a single drill, which may be the unlucky one.
+    """
 
     MET = "met"
     MISSED = "missed"
     UNKNOWN = "unknown"
+    NOT_ASKED = "not asked"
 
 
 @dataclass(frozen=True, slots=True)
 class Objective:
-    """A bound on one of the quantities, of one group of clients if it says so; times in seconds."""
+    """A bound on one of the quantities, of one group of clients if it says so; times in seconds.
+
+    `is_median` is one on the median of several drills, and nothing that a single one can miss.
+    """
 
     name: str
     relation: str
     bound: float
     group: str = ""
+    is_median: bool = False
 
     def __str__(self) -> str:
         """Return it as it is typed."""
-        of = f"{self.group}:" if self.group else ""
+        of = f"{MEDIAN} " if self.is_median else ""
+        of += f"{self.group}:" if self.group else ""
         bound = f"{self.bound:.{DECIMALS}f}".rstrip("0").rstrip(".")
-        return (
-            f"{of}{self.name}{self.relation}{bound}{'s' if QUANTITIES[self.name].is_time else ''}"
-        )
+        unit = "s" if QUANTITIES[self.name].is_time else ""
+        return f"{of}{self.name}{self.relation}{bound}{unit}"
 
     def is_met_by(self, seen: float) -> bool:
         """Return whether a number keeps the bound."""
@@ -141,10 +158,19 @@ QUANTITIES: Mapping[str, Quantity] = {
         lambda numbers, _: _seconds(numbers.etcd_write_gap),
         is_time=True,
     ),
+    "client-gap": Quantity(
+        "longest time that any one client with a kept connection had no answer",
+        lambda numbers, _: _seconds(numbers.client_gap),
+        is_time=True,
+        is_of_clients=True,
+    ),
     "watch-gap": Quantity(
         "longest time that a watch at the endpoint was behind",
         lambda numbers, _: _behind(numbers),
         is_time=True,
+    ),
+    "cut": Quantity(
+        "watches at the endpoint that an error ended", lambda numbers, _: numbers.watches_cut
     ),
     "lost": Quantity(
         "acknowledged writes that are not there at the end",
@@ -169,19 +195,34 @@ QUANTITIES: Mapping[str, Quantity] = {
     "detect": Quantity(
         "until a balancer or a member noticed", lambda numbers, _: numbers.detected, is_time=True
     ),
+    "out": Quantity(
+        "until every balancer had left out the target's apiserver",
+        lambda numbers, _: numbers.out,
+        is_time=True,
+    ),
     "reelect": Quantity(
         "until etcd had another leader", lambda numbers, _: numbers.reelected, is_time=True
     ),
-    "elections": Quantity("changes of etcd's leader", lambda numbers, _: numbers.elections),
+    "elections": Quantity("elections of etcd's leader", lambda numbers, _: numbers.elections),
     "vip-move": Quantity(
         "until another machine held the virtual address",
         lambda numbers, _: numbers.vip_moved,
         is_time=True,
     ),
     "moves": Quantity("moves of the virtual address", lambda numbers, _: numbers.vip_moves),
+    "split": Quantity(
+        "how long more than one machine held the virtual address once the fault was undone",
+        lambda numbers, _: numbers.vip_split,
+        is_time=True,
+    ),
     "lease": Quantity(
         "until the next holder had the lease",
         lambda numbers, _: _longest(numbers.lease_gaps),
+        is_time=True,
+    ),
+    "overlap": Quantity(
+        "how long the old holder of a lease went on beside the next one",
+        lambda numbers, _: _longest(numbers.lease_overlaps),
         is_time=True,
     ),
     "share": Quantity(
@@ -193,7 +234,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         lambda numbers, _: len(numbers.not_ready) if numbers.nodes else None,
     ),
     "heal": Quantity(
-        "until the last failure after the fault was undone",
+        "from the undoing until the last failure was over and all was up again",
         lambda numbers, _: numbers.healed,
         is_time=True,
     ),
@@ -219,7 +260,8 @@ def _objective(text: str, terms: Mapping[str, float]) -> Objective:
     quantity = _known(found["name"], QUANTITIES, "nothing is measured as")
     group = _known(found["group"], GROUPS, "no clients are called") if found["group"] else ""
     _require_fitting(text, quantity, group=group, unit=found["unit"] or found["term"])
-    return Objective(quantity, found["relation"], _bound(found, terms), group)
+    bound = _bound(found, terms)
+    return Objective(quantity, found["relation"], bound, group, found["typical"] is not None)
 
 
 def _bound(found: re.Match[str], terms: Mapping[str, float]) -> float:
@@ -263,7 +305,14 @@ def _result(objective: Objective, numbers: Numbers, judgement: Judgement) -> Res
 
 
 def result_of(objective: Objective, seen: float | None) -> Result:
-    """Return the answer to what was seen; None is unknown."""
+    """Return the answer to what a drill saw; None is unknown."""
+    if objective.is_median:
+        return Result(objective, seen, Answer.NOT_ASKED)
+    return bounded(objective, seen)
+
+
+def bounded(objective: Objective, seen: float | None) -> Result:
+    """Return the answer to a number of one drill or of several; None is unknown."""
     if seen is None:
         return Result(objective, None, Answer.UNKNOWN)
     return Result(objective, seen, Answer.MET if objective.is_met_by(seen) else Answer.MISSED)

@@ -1,7 +1,7 @@
-"""The same scenario drilled several times: times vary by chance, and their median says more.
+"""The same scenario drilled several times.
 
-What is a time is bounded in its median, as one unlucky election is no broken promise; whatever is
-counted, such as lost writes, is bounded each time.
+A bound is one on the worst of them; an objective that says so is one on their median, as one
+unlucky election is no broken promise.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from backstay.drill.oracle.verdict import Verdict, worst
 from backstay.drill.report.document import Drilled, Undrilled, objective_document
 from backstay.drill.report.numbers import Numbers
 from backstay.drill.report.objectives import (
-    QUANTITIES,
+    FEWEST,
+    MEDIAN,
     Answer,
     Objective,
     Result,
+    bounded,
     lost_writes,
     result_of,
 )
@@ -27,6 +29,7 @@ VERDICTS = {
     Answer.MISSED: Verdict.FAIL,
     Answer.UNKNOWN: Verdict.INCONCLUSIVE,
     Answer.MET: Verdict.PASS,
+    Answer.NOT_ASKED: Verdict.PASS,
 }
 
 
@@ -53,7 +56,7 @@ class Repeats:
 
     @property
     def results(self) -> tuple[Result, ...]:
-        """Each objective with the median of what was seen, or of what is counted the worst."""
+        """Each objective with the worst of what was seen, or the median if that is asked."""
         columns = zip(*(one.results for one in self.drills), strict=True)
         return tuple(_together(column) for column in columns)
 
@@ -73,7 +76,7 @@ class Repeats:
         """Return what a number of all drills is, such as `median of 10`; empty for a single one."""
         if not self.is_repeated:
             return ""
-        typical = "median" if QUANTITIES[objective.name].is_time else "worst"
+        typical = MEDIAN if objective.is_median else "worst"
         return f"{typical} of {len(self.drills)}"
 
     def seen(self, value: Callable[[Numbers], float | None]) -> list[float]:
@@ -118,12 +121,12 @@ def repeats_document(one: Repeats) -> dict[str, object]:
 def _together(column: Sequence[Result]) -> Result:
     objective = column[0].objective
     seen = [one.seen for one in column if one.seen is not None]
-    if len(seen) < len(column):
-        return Result(objective, None, Answer.UNKNOWN)
-    return result_of(objective, _typical(objective, seen))
+    if not objective.is_median:
+        return bounded(objective, _worst(objective, seen) if len(seen) == len(column) else None)
+    middle = median(seen) if len(seen) == len(column) else None
+    return (bounded if len(column) >= FEWEST else result_of)(objective, middle)
 
 
-def _typical(objective: Objective, seen: Sequence[float]) -> float:
-    if QUANTITIES[objective.name].is_time:
-        return median(seen)
-    return next((one for one in seen if not objective.is_met_by(one)), max(seen))
+def _worst(objective: Objective, seen: Sequence[float]) -> float:
+    missed = [one for one in seen if not objective.is_met_by(one)] or seen
+    return min(missed) if objective.relation.startswith(">") else max(missed)
