@@ -167,6 +167,41 @@ def test_the_report_has_nothing_else(report: str) -> None:
     assert report.count("next: ") == 7
 
 
+STRANGER = """
+cat >/run/stranger.conf <<END
+vrrp_instance stranger {{
+    state MASTER
+    interface eth0
+    virtual_router_id {router}
+    priority 255
+    advert_int 1
+    virtual_ipaddress {{
+        {address}/32 dev eth0
+    }}
+}}
+END
+systemd-run --quiet --collect --unit=stranger keepalived --dont-fork --vrrp \\
+    --use-file=/run/stranger.conf --pid=/run/stranger.pid --vrrp_pid=/run/stranger-vrrp.pid
+until ip -o address show dev eth0 | grep -q '{address}/'; do sleep 0.1; done
+"""
+
+
+def test_somebody_who_speaks_for_our_address_is_told_before_we_do(lab: RealLab) -> None:
+    """N12: another keepalived with our router id, then one with our address: nothing is begun."""
+    endpoint, source = parse(lab.config.read_text()).endpoint, lab.machine_address("w-1")
+    router, vip = endpoint.virtual_router_id, endpoint.vip
+    assert vip is not None
+    mend = "systemctl stop stranger; rm -f /run/stranger.conf"
+    with harmed(lab, "w-1", STRANGER.format(router=router, address=vip + 50), mend):
+        said = refused(lab, 3)
+        assert f"{source} speaks VRRP with the router id {router}, which is to be ours" in said
+        assert said.count("[router-id-in-use]") == said.count("next: ") == 1
+    with harmed(lab, "w-1", STRANGER.format(router=router % 255 + 1, address=vip), mend):
+        said = refused(lab, 3)
+        assert f"{source} announces the virtual address {vip}, which is to be ours" in said
+        assert said.count("[address-in-use]") == said.count("next: ") == 1
+
+
 def test_a_machine_of_another_cluster_is_left_alone(lab: RealLab) -> None:
     """I5: data of another etcd, and keys of other authorities: refused, and not adopted."""
     keys = "/etc/kubernetes/pki"

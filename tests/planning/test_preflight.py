@@ -245,3 +245,19 @@ def test_addresses_are_read_with_their_interfaces() -> None:
     said = {"addresses": "lo=127.0.0.1/8,eth0=10.0.0.1/24,eth0=fe80::1/64,"}
     assert interfaces(said) == {"127.0.0.1": "lo", "10.0.0.1": "eth0", "fe80::1": "eth0"}
     assert interfaces({}) == {}
+
+
+def test_whoever_speaks_for_our_address_is_told_once() -> None:
+    """N12: by which balancer heard it first; one that speaks for others is nobody's business."""
+    heard = {"vrrp_router": "10.0.0.77, 10.0.0.78", "vrrp_address": "10.0.0.77"}
+    silent = {"vrrp_router": "", "vrrp_address": ""}
+    assert found(lb_1=host("lb-1", **silent)) == ()
+    told = found(cp_1=host("cp-1", **heard), lb_1=host("lb-1", **heard))
+    assert [(one.host, one.check, one.what.split()[0]) for one in told] == [
+        ("cp-1", "router-id-in-use", "10.0.0.77"),
+        ("cp-1", "router-id-in-use", "10.0.0.78"),
+        ("cp-1", "address-in-use", "10.0.0.77"),
+    ]
+    router, vip = SPEC.endpoint.virtual_router_id, SPEC.endpoint.vip
+    assert told[0].what.endswith(f"with the router id {router}, which is to be ours")
+    assert told[2].what.endswith(f"the virtual address {vip}, which is to be ours")

@@ -17,6 +17,7 @@ from backstay.components.wish import Wish
 from backstay.errors import RefusedError
 from backstay.fleet import kube
 from backstay.fleet.keyring import Keyring, make_missing
+from backstay.fleet.listen import listened
 from backstay.fleet.observe import observe
 from backstay.fleet.world import World
 from backstay.pki.authority import fingerprint
@@ -53,6 +54,8 @@ async def look(
 ) -> Looked:
     """Observe every machine in one round trip, decide what is trusted, and build the wish.
 
+    Where no balancer of ours runs yet, those listen for others in a second one.
+
     Raises PreflightError with every problem of every machine, RefusedError when the machines
     disagree about the cluster's keys. Nothing is changed.
     """
@@ -62,6 +65,7 @@ async def look(
     observation, objects = await asyncio.gather(
         observe(world, questions.hosts, mark=mark), _objects(spec, world, questions)
     )
+    observation = await listened(spec, world, observation, mark=mark)
     try:
         trust, created = _trusted(spec, observation, now)
     except RefusedError:

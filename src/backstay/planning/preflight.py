@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backstay.errors import PreflightError
 from backstay.planning.observation import HostSeen, Observation
 from backstay.resources.resource import Facts, Key, Seen
-from backstay.spec.model import ClusterSpec, Host, Role
+from backstay.spec.model import ClusterSpec, Endpoint, Host, Role
 
 # Certificates are backdated five minutes and leases last seconds; the issue allows this much.
 SKEW_SECONDS = 2.0
@@ -27,6 +27,7 @@ _PORTS: Mapping[str, tuple[tuple[int, str], ...]] = {
     Role.ETCD: ((2379, "etcd.service"), (2380, "etcd.service")),
     "node": ((10250, "kubelet.service"), (10256, "kube-proxy.service")),
 }
+_KEEPALIVED = Key("service", "keepalived.service")
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "every": ("base64", "sha256sum", "awk"),
     "node": ("mount", "nft", "iptables"),
@@ -66,7 +67,7 @@ def problems(
         if host.name in reached
         for problem in _of_host(spec, host, reached[host.name], cluster, groups[host.name])
     ]
-    return (*found, *_clocks(observation))
+    return (*found, *_clocks(observation), *_strangers(spec, observation))
 
 
 def require_fit(found: Iterable[Problem], *, skipped: frozenset[str] = frozenset()) -> None:
@@ -212,19 +213,52 @@ def _ports(
         wanted.append((spec.endpoint.port, "haproxy.service"))
     for port, unit in wanted:
         record = seen.records.get(Key("service", unit))
-        ours = isinstance(record, Mapping) and record.get("active") in {
-            "active",
-            "activating",
-            "reloading",
-            "deactivating",
-        }
-        if port in taken and not ours:
+        if port in taken and not (isinstance(record, Mapping) and _is_up(record)):
             yield Problem(
                 "port-in-use",
                 host.name,
                 f"port {port}, which {unit.removesuffix('.service')} needs, is in use",
                 f"find who has it: ss -ltnp sport = :{port}",
             )
+
+
+def _is_up(unit: Facts) -> bool:
+    return unit.get("active") in {"active", "activating", "reloading", "deactivating"}
+
+
+def is_unspoken_for(spec: ClusterSpec, observation: Observation) -> bool:
+    """Tell whether no balancer can speak VRRP now: whoever does then is none of ours."""
+    units = [observation.seen(host.name, _KEEPALIVED) for host in spec.load_balancers]
+    silent = [unit is None or (isinstance(unit, Mapping) and not _is_up(unit)) for unit in units]
+    return spec.endpoint.vip is not None and all(silent)
+
+
+def _strangers(spec: ClusterSpec, observation: Observation) -> Iterator[Problem]:
+    """Yield who was heard to speak for our address, once each, from whoever heard it first."""
+    told = set()
+    for host, seen in sorted(observation.reached.items()):
+        for field, (check, what, next_move) in _of_strangers(spec.endpoint).items():
+            for source in seen.survey.get(field, "").replace(",", " ").split():
+                if (check, source) not in told:
+                    told.add((check, source))
+                    yield Problem(check, host, f"{source} {what}", next_move)
+
+
+def _of_strangers(endpoint: Endpoint) -> Mapping[str, tuple[str, str, str]]:
+    """Return check, words and advice for each way in which a stranger was heard."""
+    router = endpoint.virtual_router_id
+    return {
+        "vrrp_router": (
+            "router-id-in-use",
+            f"speaks VRRP with the router id {router}, which is to be ours",
+            "give one of the two another: endpoint.virtualRouterId in cluster.yaml",
+        ),
+        "vrrp_address": (
+            "address-in-use",
+            f"announces the virtual address {endpoint.vip}, which is to be ours",
+            "take it from there, or choose another: endpoint.vip in cluster.yaml",
+        ),
+    }
 
 
 def _clocks(observation: Observation) -> Iterator[Problem]:
