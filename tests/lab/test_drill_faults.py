@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from backstay.drill.again import again
+from backstay.drill.faults.catalogue import SCENARIOS
 from backstay.drill.faults.kinds import (
     BlindBalancer,
     BlockNames,
@@ -40,13 +42,18 @@ from backstay.drill.faults.kinds import (
     Way,
 )
 from backstay.drill.faults.steps import ETCDCTL
-from backstay.drill.faults.targets import site_of
-from backstay.drill.inject import Tell, Turn, injected
-from backstay.drill.undo import leftovers, undo_all
+from backstay.drill.faults.targets import resolve, site_of
+from backstay.drill.history import Kind, Mark, read_history
+from backstay.drill.inject import Tell, Turn, armed_seconds, injected
+from backstay.drill.load.etcd import PREFIX
+from backstay.drill.load.kube import LABEL
+from backstay.drill.undo import leftovers
 from backstay.errors import RefusedError
 from backstay.fleet.ssh import connected
 from backstay.fleet.world import World
 from backstay.lab import PowerSwitch, give_disk, places_of
+from backstay.operations.drill import look
+from backstay.operations.drill_gather import gathered
 from backstay.spec.parse import parse
 from fakes.real_lab import RealLab, eventually, run
 
@@ -110,14 +117,15 @@ async def drilled(
         told.append((host, turn))
         listen(host, turn, what)
 
-    site = site_of(parse(places_of(NAME).cluster.read_text()))
+    spec = parse(places_of(NAME).cluster.read_text())
     async with (
         world() as reached,
         injected(
             fault,
             hosts,
-            site=site,
+            site=site_of(spec),
             world=reached,
+            again=again(spec),
             machines=PowerSwitch(NAME),
             seconds=seconds,
             tell=tell,
@@ -227,30 +235,45 @@ async def test_an_etcd_without_a_disk_of_its_own_stalls_nobody_elses(lab: RealLa
 
 async def test_planned_ones_leave_everything_serving(lab: RealLab) -> None:
     """A leader hands over, and a unit is restarted everywhere, one after the other."""
-    status = f"{ETCDCTL} endpoint status -w fields | grep -E 'MemberID|Leader'"
-    (leader,) = (
-        host
-        for host in PLANES
-        if len({line.split()[-1] for line in lab.sh(host, status).splitlines()}) == 1
-    )
+    leader = leader_of(lab)
     async with drilled(MoveLeader(), leader):
-        after = lab.sh(leader, status).splitlines()
-        assert len({line.split()[-1] for line in after}) == 2
+        assert leader_of(lab) != leader
     async with drilled(Restart(Unit.SCHEDULER), *PLANES) as told:
         turns = (Turn.INJECTED, Turn.UNDONE)
         assert told == [(host, turn) for host in PLANES for turn in turns]
 
 
-async def test_what_killed_operators_broke_heals_by_itself(lab: RealLab) -> None:
+async def test_one_machine_is_given_every_role(lab: RealLab) -> None:
+    """Who holds the address leads etcd and has both leases then; asked again, nothing moves."""
+    spec = parse(places_of(lab.name).cluster.read_text())
+    everything = SCENARIOS["machine-freeze-all-in-one"].target
+    said: list[str] = []
+    async with world() as reached:
+        before = await gathered(spec, everything, await look(spec, reached), reached, said.append)
+        assert resolve(everything, before.roles, seed=0) == (before.roles.vip_holder,)
+        said.clear()
+        again = await gathered(spec, everything, before, reached, said.append)
+    assert (again, said) == (before, [])
+
+
+OPERATORS = {
+    "units and a worker": (
+        ("injected", "freeze etcd", "cp-1"),
+        ("injected", "stop apiserver", "cp-2"),
+        ("block", "flap", "cp-3"),
+        ("block", "kill machine", "w-1"),
+    ),
+    "a plane": (("injected", "freeze machine", "cp-2"), ("block", "block names", "cp-1")),
+}
+
+
+@pytest.mark.parametrize("operators", OPERATORS.values(), ids=OPERATORS)
+async def test_what_killed_operators_broke_heals_by_itself(
+    lab: RealLab, operators: tuple[tuple[str, ...], ...]
+) -> None:
     """Killed while they inject or after, they leave faults, all gone after the armed time."""
     began = time.monotonic()
-    await asyncio.gather(
-        operator_killed_at("injected", "freeze etcd", "cp-1"),
-        operator_killed_at("injected", "stop apiserver", "cp-1"),
-        operator_killed_at("injected", "freeze machine", "cp-2"),
-        operator_killed_at("block", "flap", "cp-3"),
-        operator_killed_at("block", "kill machine", "w-1"),
-    )
+    await asyncio.gather(*(operator_killed_at(*words) for words in operators))
     # The first may have been mended before the last operator came as far.
     assert set(PowerSwitch(NAME).armed()) <= {"cp-2", "w-1"}
     while not await healed(lab):
@@ -284,14 +307,33 @@ async def healed(lab: RealLab) -> bool:
 
 async def test_what_is_found_after_a_crash_can_be_undone_at_once(lab: RealLab) -> None:
     """Nobody needs to wait for the timers."""
-    del lab
     await operator_killed_at("block", "cut", "cp-1")
     found = await left()
     assert set(found) == set(PLANES)
     assert "table inet backstay_drill" in found["cp-2"]
-    async with world() as reached:
-        await undo_all(reached, PowerSwitch(NAME))
+    said = lab.backstay("drill", "undo").stderr
+    assert all(f"{host}: undone: fault cut off on port 2380" in said for host in PLANES)
     assert await left() == {}
+    assert "Nothing of any drill is left." in lab.backstay("drill", "undo").stderr
+
+
+async def test_where_a_fault_stands_no_other_is_injected(lab: RealLab) -> None:
+    """Neither the same nor another one: the undo that is armed stays the undo of what stands."""
+    undo = "cat /run/backstay-drill/*.undo"
+    async with drilled(FAULTS["flap"], "cp-3"):
+        armed = lab.sh("cp-3", undo)
+        for fault in (FAULTS["flap"], FAULTS["cut"], FAULTS["freeze etcd"]):
+            with pytest.raises(RefusedError, match="nothing was injected"):
+                async with drilled(fault, "cp-3"):
+                    pytest.fail("two faults at once")
+        assert lab.sh("cp-3", undo) == armed
+
+
+async def test_a_fault_that_was_undone_before_its_time_is_told(lab: RealLab) -> None:
+    """Whoever measured until then measured a cluster without a fault."""
+    async with drilled(FAULTS["freeze etcd"], "cp-2") as told:
+        lab.backstay("drill", "undo")
+    assert told == [("cp-2", Turn.INJECTED), ("cp-2", Turn.GONE), ("cp-2", Turn.UNDONE)]
 
 
 async def test_a_rebooted_machine_comes_back_clean(lab: RealLab) -> None:
@@ -316,3 +358,123 @@ def test_a_drill_is_measured_judged_and_kept(lab: RealLab, tmp_path: Path) -> No
     assert len(histories) == len(pages) == 2
     again = run("drill", "check", str(histories[0]), "-o", "json")
     assert json.loads(again.stdout)["numbers"] == drills[0]["numbers"]
+
+
+DRILL = ("drill", "run", "etcd-leader-freeze", "--duration", "5s", "--scale", "0.3")
+ARMED = armed_seconds(SCENARIOS["etcd-leader-freeze"].fault, 5.0)
+BEGUN = 'until [ -n "$(ls -A /run/backstay-drill 2>/dev/null)" ]; do sleep 0.02; done'
+KILLED = {
+    "looking": (False, 1.0),
+    "preparing": (False, 3.0),
+    "warming up": (False, 6.0),
+    "arming": (True, 0.0),
+    "injecting": (True, 0.15),
+    "just injected": (True, 0.4),
+    "standing": (True, 2.5),
+    "about to undo": (True, 5.0),
+    "undoing": (True, 5.3),
+    "undone": (True, 5.8),
+}
+"""Whether arming must have begun, and how many seconds later the drill is killed."""
+
+
+async def drill_killed(lab: RealLab, folder: Path, *, armed: bool, seconds: float) -> None:
+    """Run the drill itself, as a person does, and kill it with everything that it started."""
+    leader = leader_of(lab)
+    with (folder / "said").open("w") as said:
+        drill = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "backstay", *DRILL, "-c", str(lab.config)),
+            *("--output-dir", str(folder)),
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
+    if armed:
+        await asyncio.to_thread(lab.sh, leader, f"timeout 60 sh -c '{BEGUN}'")
+    await asyncio.sleep(seconds)
+    assert drill.returncode is None, (folder / "said").read_text()
+    os.killpg(drill.pid, signal.SIGKILL)
+    await drill.wait()
+
+
+def leader_of(lab: RealLab) -> str:
+    """Return which plane leads etcd."""
+    status = f"{ETCDCTL} endpoint status -w fields | grep -E 'MemberID|Leader'"
+    (leader,) = (
+        host
+        for host in PLANES
+        if len({line.split()[-1] for line in lab.sh(host, status).splitlines()}) == 1
+    )
+    return leader
+
+
+def is_whole(lab: RealLab) -> bool:
+    return lab.backstay("status", code=None).returncode == 0
+
+
+@pytest.mark.parametrize(("armed", "seconds"), KILLED.values(), ids=KILLED)
+async def test_a_drill_that_is_killed_leaves_nothing_broken(
+    lab: RealLab, tmp_path: Path, *, armed: bool, seconds: float
+) -> None:
+    """At whatever moment: when the armed time is over the machines are as they were."""
+    eventually(lambda: is_whole(lab), seconds=60, what="a whole cluster before")
+    await drill_killed(lab, tmp_path, armed=armed, seconds=seconds)
+    end = time.monotonic() + ARMED + 30
+    while (still := await left()) != {}:
+        assert time.monotonic() < end, still
+        await asyncio.sleep(0.2)
+    eventually(lambda: is_whole(lab), seconds=60, what="a whole cluster after")
+
+
+def namespaces(lab: RealLab) -> list[str]:
+    return lab.kubectl("get", "namespaces", "-l", LABEL, "-o", "name").stdout.split()
+
+
+def keys(lab: RealLab) -> int:
+    return len(lab.sh("cp-1", f"{ETCDCTL} get --prefix --keys-only {PREFIX}").split())
+
+
+async def test_what_killed_drills_wrote_is_removed(lab: RealLab, tmp_path: Path) -> None:
+    """Nobody has to know its names; what others wrote stays."""
+    eventually(lambda: is_whole(lab), seconds=60, what="a whole cluster")
+    lab.kubectl("create", "namespace", "backstay-drill-not")
+    await drill_killed(lab, tmp_path, armed=True, seconds=0.0)
+    assert namespaces(lab)
+    assert keys(lab)
+    said = lab.backstay("drill", "undo").stderr
+    assert "apiserver: undone: namespace backstay-drill-" in said
+    assert "etcd: undone: " in said
+    assert keys(lab) == 0
+    eventually(lambda: not namespaces(lab), seconds=60, what="no namespace of a drill")
+    lab.kubectl("delete", "namespace", "backstay-drill-not")
+
+
+async def test_a_second_drill_is_refused_while_the_first_one_runs(
+    lab: RealLab, tmp_path: Path
+) -> None:
+    """It is told who drills, breaks nothing, and the first one goes on to its verdict."""
+    eventually(lambda: is_whole(lab), seconds=60, what="a whole cluster")
+    leader = leader_of(lab)
+    first = asyncio.ensure_future(
+        asyncio.to_thread(lab.backstay, *DRILL, "--output-dir", str(tmp_path), code=None)
+    )
+    await asyncio.to_thread(lab.sh, leader, f"timeout 60 sh -c '{BEGUN}'")
+    second = await asyncio.to_thread(lab.backstay, "drill", "run", "scheduler-kill", code=5)
+    assert "a drill" in second.stderr
+    done = await first
+    assert done.returncode in {0, 2}, done.stderr
+    assert "broke off" not in done.stderr
+
+
+def test_a_machine_that_lost_its_power_is_heard_again(lab: RealLab, tmp_path: Path) -> None:
+    """Its journal is followed over a new connection, and nobody is deaf at the end."""
+    eventually(lambda: is_whole(lab), seconds=60, what="a whole cluster")
+    words = ("drill", "run", "machine-kill-worker", "--duration", "4s", "--scale", "0.3")
+    lab.backstay(*words, "--output-dir", str(tmp_path), code=None)
+    (history,) = tmp_path.glob("*/history.jsonl")
+    with history.open() as lines:
+        marks = read_history(lines).of(Mark)
+    killed = next(one.at for one in marks if one.kind is Kind.FAULT)
+    started = [one for one in marks if one.kind is Kind.UNIT and one.subject == "w-1"]
+    assert any(one.state == "active" and one.at > killed for one in started)
+    assert [one for one in marks if one.kind is Kind.NOTE and one.subject == "deaf"] == []
