@@ -108,13 +108,15 @@ class Working:
 class Watching:
     """A watch on all keys of a store, opened again from where it was whenever it ends.
 
-    `after` is the last revision that it knows of, None when it has to ask for one.
+    `after` is the last revision that it knows of, None when it has to ask for one. It `stands`
+    while it would hear of what happens.
     """
 
     client: Client
     store: Store
     keys: frozenset[str]
     after: int | None = None
+    stands: bool = False
 
     async def run(self, notebook: Notebook) -> None:
         """Watch until cancelled."""
@@ -159,4 +161,5 @@ class Watching:
             self.after = None
 
     def _note(self, notebook: Notebook, turn: Stream, error: str = "") -> None:
+        self.stands = turn is Stream.OPENED
         notebook.record(WatchTurn(self.client.name, notebook.clock(), turn, self.after, error))

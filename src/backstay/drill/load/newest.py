@@ -14,6 +14,9 @@ POLL_SECONDS = 0.2
 CATCH_UP_SECONDS = 55.0
 """A watch whose connection died without a word is opened again after 45 s (http2.CLIENT_GO)."""
 
+STAND_SECONDS = 2.0
+"""A watch that had heard of all, and ended at the last moment, is opened again by then."""
+
 
 @dataclass(slots=True)
 class Newest:
@@ -39,7 +42,12 @@ class Newest:
 
     async def reached_by(self, watches: Sequence[Watching]) -> None:
         """Wait for all watches; what never hears of a write is the judge's to see."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CATCH_UP_SECONDS):
-                while not all(self.has_reached(one) for one in watches):  # noqa: ASYNC110  # seldom
-                    await asyncio.sleep(POLL_SECONDS)
+        await _until(lambda: all(map(self.has_reached, watches)), seconds=CATCH_UP_SECONDS)
+        await _until(lambda: all(one.stands for one in watches), seconds=STAND_SECONDS)
+
+
+async def _until(reached: Callable[[], bool], *, seconds: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while not reached():  # noqa: ASYNC110  # seldom
+                await asyncio.sleep(POLL_SECONDS)

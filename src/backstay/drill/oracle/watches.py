@@ -7,7 +7,7 @@ they hold for one type of object, atomicity trivially, since an update there is 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from backstay.drill.history import SECOND, Change, Stream, WatchEvent, WatchTurn
 from backstay.drill.oracle.stores import Store, Watch, first, told
@@ -24,15 +24,43 @@ def check(store: Store, values: Values, *, end: int | None) -> Finding:
     """Judge every watch of a store; `end` is when the clients were stopped."""
     if evidence := first(_evidence(store, values, end), most=20):
         return Finding(CHECK, Verdict.FAIL, f"{store.name}: a watch broke its promise", evidence)
-    if closed := [client for client, watch in store.watches.items() if not _was_open(watch)]:
-        what = f"{store.name}: never opened: {', '.join(closed)}"
-        return Finding(CHECK, Verdict.INCONCLUSIVE, what)
+    turns = {client: _turns(watch) for client, watch in store.watches.items()}
+    if down := [client for client, found in turns.items() if not _stands(found)]:
+        never = [client for client in down if not any(map(_opens, turns[client]))]
+        said = f"never opened: {', '.join(never)}" if never else f"down: {', '.join(down)}"
+        evidence = tuple(_last(client, turns[client]) for client in down)
+        what = f"{store.name}: at the end of all, {said}"
+        return Finding(CHECK, Verdict.INCONCLUSIVE, what, evidence)
     what = f"{len(store.watches)} watches, {len(store.events)} events, all in order, none missing"
-    return Finding(CHECK, Verdict.PASS, f"{store.name}: {what}")
+    return Finding(CHECK, Verdict.PASS, f"{store.name}: {what}{_anew(turns)}")
 
 
-def _was_open(watch: Watch) -> bool:
-    return any(isinstance(one, WatchTurn) and one.turn is Stream.OPENED for one in watch)
+def _turns(watch: Watch) -> Sequence[WatchTurn]:
+    return [one for one in watch if isinstance(one, WatchTurn)]
+
+
+def _opens(one: WatchTurn) -> bool:
+    return one.turn is Stream.OPENED
+
+
+def _stands(turns: Sequence[WatchTurn]) -> bool:
+    """Return whether a watch stood when the clients stopped: else nothing is asked of it."""
+    return bool(turns) and _opens(turns[-1])
+
+
+def _last(client: str, turns: Sequence[WatchTurn]) -> str:
+    """Tell of a watch that is down how it came to be."""
+    if not turns:
+        return f"{client}: nothing was heard of it"
+    return f"{turns[-1].at / SECOND:.3f} s: {client} {turns[-1].turn}: {turns[-1].error}".rstrip(
+        " :"
+    )
+
+
+def _anew(turns: Mapping[str, Sequence[WatchTurn]]) -> str:
+    """Say how often a watch had to begin anew: it is not asked for what it then missed."""
+    count = sum(one.turn is Stream.COMPACTED for found in turns.values() for one in found)
+    return f"; one began anew (410) {count} times" if count else ""
 
 
 def _evidence(store: Store, values: Values, end: int | None) -> Iterator[str]:
