@@ -126,6 +126,7 @@ def _happenings(
                 outcome,
                 f"{client}-{number}" if action is Action.WRITE else None,
                 error="" if outcome is Outcome.OK else "reset",
+                due=clock,
             ),
             applied,
         )

@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 
 from backstay.drill.history import (
     SECOND,
+    Connection,
     FinalHash,
     FinalRead,
     History,
+    Kind,
     Mark,
     Operation,
     Outcome,
@@ -24,9 +26,12 @@ from backstay.drill.history import (
     read_history,
     record_line,
 )
+from backstay.drill.noting import GONE, MOVED
+from backstay.drill.oracle.clients import TIMEOUT
 from backstay.drill.oracle.judge import RATE, judge
-from backstay.drill.oracle.stores import phases
+from backstay.drill.oracle.stores import phases, told
 from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
+from backstay.drill.watching import DEAF
 from fakes.any_histories import HISTORIES
 from fakes.drill_histories import history, moment
 
@@ -119,6 +124,118 @@ def test_too_little_load_proves_nothing() -> None:
         for asked in (1.99, 2.01)
     ]
     assert verdicts == [Verdict.PASS, Verdict.INCONCLUSIVE]
+
+
+def with_rate(found: History, client: str, rate: float) -> History:
+    """The history, in which so much was asked of a client, over a way of its own."""
+    clients = tuple(
+        replace(one, rate=rate, connection=Connection.NEW) if one.name == client else one
+        for one in found.header.clients
+    )
+    return replace(found, header=replace(found.header, clients=clients))
+
+
+def test_too_little_load_of_one_kind_proves_nothing() -> None:
+    """Many answers of some clients do not stand for those that others never had."""
+    good = history(SEED)
+    began, ended = (phases(good)[one] for one in ("warm-up", "fault"))
+    answered = sum(
+        one.outcome is Outcome.OK and began <= one.returned < ended and one.client == "etcd-0"
+        for one in good.of(Operation)
+    )
+    rate = answered / ((ended - began) / SECOND)
+    assert judged(with_rate(good, "etcd-0", 1.9 * rate)).verdict is Verdict.PASS
+    (doubt,) = with_verdict(judged(with_rate(good, "etcd-0", 4 * rate)), Verdict.INCONCLUSIVE)
+    assert doubt.check == "load"
+    assert doubt.evidence == (f"etcd new: {answered} of {4 * answered} operations were answered",)
+
+
+def test_a_store_that_took_no_write_proves_nothing() -> None:
+    """None of no acknowledged writes is lost, whatever was read."""
+    good = history(SEED)
+    records = tuple(
+        replace(one, outcome=Outcome.UNKNOWN)
+        if isinstance(one, Operation) and one.client.startswith("etcd")
+        else one
+        for one in good.records
+    )
+    doubts = with_verdict(judged(replace(good, records=records)), Verdict.INCONCLUSIVE)
+    assert any(one.what.startswith("etcd: no write was acknowledged") for one in doubts)
+
+
+NOTED = {
+    "not settled": ("settled", "not all clients were answered again"),
+    "not well": ("settled", "the cluster did not get well again"),
+    "watcher failed": ("settled", "not everything was watched to the end"),
+    DEAF: ("settled", "not every journal was heard to its end"),
+    MOVED: ("fault", "the target was not what it was chosen for any more"),
+    GONE: ("fault", "the fault stood no more when it was undone"),
+}
+
+
+@pytest.mark.parametrize("subject", NOTED)
+def test_what_was_noted_leaves_a_doubt(subject: str) -> None:
+    """Nothing was broken that anybody saw, but not everything was seen, or as it is told."""
+    good = history(SEED)
+    note = Mark(2 * SECOND, Kind.NOTE, subject, "cp-1", "why")
+    found = judged(replace(good, records=(*good.records, note)))
+    assert found.verdict is Verdict.INCONCLUSIVE
+    check, what = NOTED[subject]
+    (doubt,) = (one for one in found.findings if one.check == check)
+    assert (doubt.verdict, doubt.what) == (Verdict.INCONCLUSIVE, what)
+    assert doubt.evidence == (f"2.000 s: {subject}: cp-1 why",)
+
+
+def test_a_machine_that_was_not_heard_may_have_panicked() -> None:
+    """No line of a panic from a journal that nobody read to its end says nothing."""
+    good = history(SEED)
+    found = judged(replace(good, records=(*good.records, Mark(0, Kind.NOTE, DEAF, "cp-2"))))
+    (logs,) = (one for one in found.findings if one.check == "logs")
+    assert (logs.verdict, "cp-2" in logs.what) == (Verdict.INCONCLUSIVE, True)
+
+
+def test_a_note_of_another_kind_is_no_doubt() -> None:
+    """What an operator did, or what was seen in passing, speaks for itself."""
+    good = history(SEED)
+    note = Mark(0, Kind.NOTE, "stopping", "by SIGTERM")
+    assert judged(replace(good, records=(*good.records, note))).verdict is Verdict.PASS
+
+
+def late(found: History, **changes: int) -> tuple[History, Operation]:
+    """The history whose last operation had no answer, changed by milliseconds."""
+    one = max(found.of(Operation), key=lambda one: one.called)
+    moved = {name: getattr(one, name) + by * SECOND // 1000 for name, by in changes.items()}
+    other = replace(one, **moved, outcome=Outcome.UNKNOWN, error="timeout")
+    records = tuple(other if known is one else known for known in found.records)
+    header = replace(found.header, load={**found.header.load, TIMEOUT: 0.03})
+    return replace(found, header=header, records=records), other
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict"),
+    [
+        ({"due": -300}, Verdict.PASS),
+        ({"called": 590, "returned": 590}, Verdict.PASS),
+        ({"called": 610, "returned": 610}, Verdict.INCONCLUSIVE),
+        ({"returned": 590}, Verdict.PASS),
+        ({"returned": 700}, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_clients_that_this_computer_kept_waiting_prove_nothing(
+    changes: dict[str, int], verdict: Verdict
+) -> None:
+    """Late by the one before is the cluster's; called late, or given up late, is our own."""
+    found, _ = late(history(SEED), **changes)
+    (clients,) = (one for one in judged(found).findings if one.check == "clients")
+    assert clients.verdict is verdict, clients
+
+
+def test_a_time_out_that_was_found_late_is_told_of() -> None:
+    """It may be no failure of the cluster's, and the reader sees which it is."""
+    found, operation = late(history(SEED), returned=200)
+    (clients,) = (one for one in judged(found).findings if one.check == "clients")
+    assert clients.verdict is Verdict.PASS
+    assert clients.evidence[0].startswith(f"{told(operation)}, given up ")
 
 
 @given(SEEDS, st.floats(0, 1))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from backstay.drill.history import SECOND, FinalHash, History, LogLine
-from backstay.drill.oracle import linearizability, lost, revisions, watches
+from backstay.drill.history import SECOND, Client, FinalHash, History, LogLine, Operation
+from backstay.drill.oracle import clients, linearizability, lost, notes, revisions, watches
 from backstay.drill.oracle.stores import Store, is_whole, phases, stores
 from backstay.drill.oracle.values import values
 from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
 
 FLOOR = 0.5
-"""Of the asked rate that a warm-up must reach: with less load a fault proves nothing."""
+"""Of the asked rate that a warm-up must reach, each group of clients by itself too.
+
+With less load a fault proves nothing.
+"""
 
 RATE = "operations_per_second"
 """The key of Header.load that says how much was asked for."""
@@ -26,6 +30,7 @@ def judge(history: History, *, now: Callable[[], float], seconds: float = 20.0) 
 def _findings(history: History, expired: Callable[[], bool]) -> Iterator[Finding]:
     found = stores(history)
     yield floor(history, found)
+    yield clients.check(history)
     end = phases(history).get("final") if is_whole(history) else None
     for store in found:
         known = values(store)
@@ -35,6 +40,7 @@ def _findings(history: History, expired: Callable[[], bool]) -> Iterator[Finding
         yield linearizability.check(store, expired=expired)
     yield hashes(history)
     yield panics(history)
+    yield from notes.check(history)
 
 
 def floor(history: History, found: Sequence[Store]) -> Finding:
@@ -44,10 +50,27 @@ def floor(history: History, found: Sequence[Store]) -> Finding:
     asked = history.header.load.get(RATE)
     if began is None or ended is None or ended <= began or not asked:
         return Finding(check, Verdict.INCONCLUSIVE, "there was no warm-up")
-    answered = sum(began <= one.returned < ended for store in found for one in store.acknowledged)
-    rate = answered / ((ended - began) / SECOND)
+    seconds = (ended - began) / SECOND
+    answered = [
+        one for store in found for one in store.acknowledged if began <= one.returned < ended
+    ]
+    rate = len(answered) / seconds
     what = f"{rate:.0f} of {asked:.0f} operations per second were answered in the warm-up"
-    return Finding(check, Verdict.PASS if rate >= FLOOR * asked else Verdict.INCONCLUSIVE, what)
+    thin = tuple(_thin(history.header.clients, answered, seconds))
+    enough = rate >= FLOOR * asked and not thin
+    return Finding(check, Verdict.PASS if enough else Verdict.INCONCLUSIVE, what, thin)
+
+
+def _thin(asking: Sequence[Client], answered: Iterable[Operation], seconds: float) -> Iterator[str]:
+    """Yield the groups of clients that had too few answers, whatever others had."""
+    groups = {one.name: one.group for one in asking}
+    count = Counter(groups.get(one.client) for one in answered)
+    asked: dict[str, int] = defaultdict(int)
+    for one in asking:
+        asked[one.group] += int(one.rate * seconds)
+    for group, least in sorted(asked.items()):
+        if count[group] < FLOOR * least:
+            yield f"{group}: {count[group]} of {least} operations were answered"
 
 
 def hashes(history: History) -> Finding:
@@ -76,4 +99,7 @@ def panics(history: History) -> Finding:
     lines = tuple(f"{one.host} {one.unit}: {one.text}" for one in history.of(LogLine))
     if lines:
         return Finding("logs", Verdict.FAIL, f"{len(lines)} lines of a panic", lines)
+    if deaf := sorted({one.state for one in notes.noted(history) if one.subject == notes.DEAF}):
+        what = f"the journal of {', '.join(deaf)} was not heard to its end"
+        return Finding("logs", Verdict.INCONCLUSIVE, what)
     return Finding("logs", Verdict.PASS, "no program wrote of a panic")

@@ -27,6 +27,9 @@ def check(store: Store, values: Values) -> Finding:
         return Finding(CHECK, Verdict.INCONCLUSIVE, what, unread)
     sources = len({one.source for one in store.finals})
     count = sum(one.outcome is Outcome.OK for one in store.writes)
+    if not count:
+        what = f"{store.name}: no write was acknowledged: there was nothing to lose"
+        return Finding(CHECK, Verdict.INCONCLUSIVE, what)
     what = f"{store.name}: none of {count} acknowledged writes is lost, by {sources} sources"
     return Finding(CHECK, Verdict.PASS, what)
 

@@ -1,0 +1,54 @@
+"""What was noted while a drill ran, and keeps it from proving anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from backstay.drill.history import SECOND, History, Kind, Mark
+from backstay.drill.oracle.stores import is_whole
+from backstay.drill.oracle.verdict import Finding, Verdict
+
+DEAF = "deaf"
+"""Noted of a machine, the mark's state, whose journal was not heard to its end."""
+
+DOUBTS: Mapping[str, Mapping[str, str]] = {
+    "fault": {
+        "moved": "the target was not what it was chosen for any more",
+        "gone": "the fault stood no more when it was undone",
+    },
+    "settled": {
+        "not settled": "not all clients were answered again",
+        "not well": "the cluster did not get well again",
+        "watcher failed": "not everything was watched to the end",
+        DEAF: "not every journal was heard to its end",
+    },
+}
+"""By check, the subjects of notes that leave a doubt, and what they mean."""
+
+WELL = {
+    "fault": "it stood where it was meant to, until it was undone",
+    "settled": "all clients were answered again, and the cluster was well",
+}
+
+
+def check(history: History) -> Iterator[Finding]:
+    """Say whether a doubt was noted of the fault, and of what came after it."""
+    marks = noted(history)
+    for name, doubts in DOUBTS.items():
+        found = [one for one in marks if one.subject in doubts]
+        if found:
+            what = "; ".join(dict.fromkeys(doubts[one.subject] for one in found))
+            yield Finding(name, Verdict.INCONCLUSIVE, what, tuple(map(_told, found)))
+        elif is_whole(history):
+            yield Finding(name, Verdict.PASS, WELL[name])
+        else:
+            yield Finding(name, Verdict.INCONCLUSIVE, "the drill was cut short")
+
+
+def noted(history: History) -> Sequence[Mark]:
+    """Return all notes."""
+    return [one for one in history.of(Mark) if one.kind is Kind.NOTE]
+
+
+def _told(one: Mark) -> str:
+    return f"{one.at / SECOND:.3f} s: {one.subject}: {one.state} {one.detail}".rstrip(" :")
