@@ -25,7 +25,7 @@ from backstay.drill.faults.kinds import (
     Unit,
     said,
 )
-from backstay.drill.faults.rules import TABLE, tables, unreachable_check
+from backstay.drill.faults.rules import BLIND, TABLE, tables
 from backstay.drill.faults.scripts import Act
 from backstay.drill.faults.targets import Site
 
@@ -65,7 +65,7 @@ def acts(fault: Lasting, hosts: Sequence[str], site: Site) -> tuple[Act, ...]:
         case StallDisk():
             return tuple(_stall_disk(host, fault) for host in hosts)
         case FlapCheck(seconds):
-            return tuple(_flap(host, seconds, site) for host in hosts)
+            return tuple(_flap(host, seconds) for host in hosts)
         case Cut() | Ring() | Lose() | Silence() | BlockVrrp() | BlockNames() | BlindBalancer():
             found = tables(fault, hosts, site)
             return tuple(_link(host, fault, table, site) for host, table in found.items())
@@ -139,15 +139,14 @@ ports=$(ss -Htn state established '( dport = :{site.endpoint_port} )' |
 """
 
 
-def _flap(host: str, seconds: float, site: Site) -> Act:
-    """Hear nothing of the machine's own check for so long, then all of it, again and again."""
-    table = unreachable_check(site)
+def _flap(host: str, seconds: float) -> Act:
+    """Let the balancer hear no apiserver for so long, then all of them, again and again."""
     return Act(
         host=host,
         slug="flap",
         what="let the check flap",
         fits=UNCUT,
-        runs=f"pause={seconds:g}\nwhile :; do\n{_load(table)}\n"
+        runs=f"pause={seconds:g}\nwhile :; do\n{_load(BLIND)}\n"
         f'sleep "$pause"\nnft delete table {TABLE}\nsleep "$pause"\ndone\n',
         inject=":",
         undo=f"nft delete table {TABLE}",

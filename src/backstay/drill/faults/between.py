@@ -177,7 +177,7 @@ LINKS = (
     Scenario(
         "balancer-blind-vip-holder",
         "The balancer that holds the virtual address lives and reaches no apiserver. Its check "
-        "goes through it, fails, and the address moves.",
+        "asks it, fails, and the address moves.",
         BlindBalancer(),
         "vip-holder",
         15.0,
@@ -196,8 +196,8 @@ LINKS = (
     ),
     Scenario(
         "check-flapping",
-        "The check of the vip-holder fails for six seconds and holds for six, again and again. "
-        "Nobody preempts, so the address moves once and stays.",
+        "The check of the vip-holder fails for six seconds and holds for six, again and again, as "
+        "its balancer hears apiservers. Nobody preempts: the address moves once and stays.",
         FlapCheck(6.0),
         "vip-holder",
         60.0,

@@ -140,7 +140,7 @@ class BlindBalancer:
 
 @dataclass(frozen=True, slots=True)
 class FlapCheck:
-    """The target's balancer is unreachable to its own check for some seconds, again and again."""
+    """The target's balancer hears no apiserver for some seconds, again and again, and its check."""
 
     seconds: float
 

@@ -59,14 +59,9 @@ def tables(link: Link, hosts: Sequence[str], site: Site) -> Mapping[str, str]:
         case BlockNames():
             return {host: _table(site.ssh[host], _NAMES) for host in hosts}
         case BlindBalancer():
-            return dict.fromkeys(hosts, _BLIND)
+            return dict.fromkeys(hosts, BLIND)
         case _:
             assert_never(link)
-
-
-def unreachable_check(site: Site) -> str:
-    """Return the table by which a machine's own endpoint does not answer itself."""
-    return _table(0, (f"iif lo tcp dport {site.endpoint_port} drop",))
 
 
 _NAMES = (
@@ -74,7 +69,7 @@ _NAMES = (
     "meta l4proto { tcp, udp } th dport 53 drop",
 )
 
-_BLIND = f"""\
+BLIND = f"""\
 table {TABLE} {{
     chain leaving {{
         type filter hook output priority filter
@@ -86,6 +81,7 @@ table {TABLE} {{
     }}
 }}
 """
+"""A balancer's table: it hears no apiserver, and its check fails once it has noticed."""
 
 
 def _cut(
@@ -145,8 +141,7 @@ def _tables(parts: Iterable[tuple[str, Iterable[str]]], site: Site) -> Mapping[s
 
 
 def _table(ssh: int, rules: Iterable[str]) -> str:
-    spared = (f"tcp dport {ssh} accept",) if ssh else ()
-    lines = "\n".join(f"        {line}" for line in (*spared, *rules))
+    lines = "\n".join(f"        {line}" for line in (f"tcp dport {ssh} accept", *rules))
     return f"""\
 table {TABLE} {{
     chain arriving {{
