@@ -99,20 +99,33 @@ def lab_machines(spec: ClusterSpec) -> Machines | None:
 
 
 async def run_drill(
-    orderly: Orderly, spec: ClusterSpec, wish: Wish, machines: Machines | None, results: Results
+    orderly: Orderly,
+    spec: ClusterSpec,
+    wish: Wish,
+    machines: Machines | None,
+    patience: float,
+    results: Results,
 ) -> Drilled:
-    """Drill once; the history is kept whatever becomes of it."""
+    """Drill once, after waiting as long as patience goes for the cluster to be whole.
+
+    The history is kept whatever becomes of it. Raises BrokenOffError once something was broken.
+    """
+    from backstay.cli.broken_off import broken_off
     from backstay.cli.drill_live import following
     from backstay.operations.drill import drill, look
+    from backstay.operations.drill_alone import alone
     from backstay.operations.drill_gather import gathered
+    from backstay.operations.drill_health import trouble, until_well
     from backstay.operations.session import session
 
     console = orderly.console
     console.talk(f"{wish.scenario.name}: {wish.scenario.explanation}")
     try:
+        if patience:
+            await until_well(trouble(spec), seconds=patience)
         if wish.scenario.needs_disk:
-            await _give_disks(console, spec)
-        async with session(spec) as world:
+            await _give_disks(console, spec, machines)
+        async with session(spec) as world, alone(world, machines):
             before = await gathered(spec, wish.whom, await look(spec, world), world, console.talk)
             with (
                 following(console, wish.course) as say,
@@ -127,9 +140,12 @@ async def run_drill(
                     path=results.history,
                     tell=voice.tell,
                 )
-    except BaseException:
+    except (BackstayError, ExceptionGroup) as error:
+        if not results.history.exists():
+            raise
+        raise await broken_off(error, console, spec, machines, results.history) from error
+    finally:
         _forget_empty(results)
-        raise
 
 
 @dataclass(slots=True)
@@ -152,13 +168,16 @@ class Voice:
         self.say(Mark(at, Kind.NOTE, "stopping", text))
 
 
-async def _give_disks(console: Console, spec: ClusterSpec) -> None:
+async def _give_disks(console: Console, spec: ClusterSpec, machines: Machines | None) -> None:
     """See to it that etcd has disks of its own where we can: elsewhere the machine says no."""
+    from backstay.operations.drill_alone import alone
     from backstay.operations.drill_lab import give_disks, power_of
+    from backstay.operations.session import session
 
     if (power := power_of(spec)) is not None:
         console.talk("each member of etcd has, or gets, a disk of its own: a power cycle each")
-        await give_disks(spec, power)
+        async with session(spec) as world, alone(world, machines):
+            await give_disks(spec, power)
 
 
 def _forget_empty(results: Results) -> None:

@@ -8,6 +8,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backstay.cli.broken_off import BrokenOffError, said
 from backstay.cli.console import Console, Report
 from backstay.cli.drill_text import drill_text, verdict_line
 from backstay.cli.drilling import (
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from backstay.drill.machines import Machines
 
 ANSWER_IS_NO = 2
+WHOLE_SECONDS = 120.0
+"""How long a cluster may take, after one drill of several, until the next one finds it whole."""
 STOPPING = (
     "Stopping: what was broken is undone. Press again to leave that to the machines, "
     "which undo it by themselves."
@@ -160,7 +163,8 @@ class Run:
             raise InterruptedRunError("stopped after a drill; nothing is broken")
 
     def _attempt(self, wish: Wish, results: Results) -> Drilled | Undrilled:
-        work = run_drill(self.orderly, self.spec, wish, self.machines, results)
+        patience = WHOLE_SECONDS if self.outcomes.found else 0.0
+        work = run_drill(self.orderly, self.spec, wish, self.machines, patience, results)
         try:
             found = self.orderly.run(work)
         except KeyboardInterrupt as error:
@@ -169,7 +173,11 @@ class Run:
             raise
         except (BackstayError, ExceptionGroup) as error:
             self._require_going_on(wish, results, error)
-            return Undrilled(wish.scenario.name, _why(error))
+            undrilled = Undrilled(wish.scenario.name, said(error), results.history.exists())
+            if isinstance(error, BrokenOffError) and not error.is_undone:
+                self.outcomes.found.append(Outcome(undrilled, results))
+                raise
+            return undrilled
         if found is None:
             raise _stopped(wish, results, UNDONE)
         return found
@@ -206,14 +214,6 @@ def _ended(kind: type[BackstayError], what: str, wish: Wish, results: Results) -
         why=f"{name} has not ended; {kept}" if begun else f"{name} had broken nothing yet",
         next_move="to be sure that nothing is left: backstay drill undo",
     )
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, BackstayError):
-        return ": ".join(part for part in (error.what, error.why.replace("\n", "; ")) if part)
-    if isinstance(error, ExceptionGroup):
-        return "; ".join(_why(one) for one in error.exceptions)
-    return repr(error)
 
 
 def _tell(console: Console, outcomes: Outcomes, asked: Asked) -> None:

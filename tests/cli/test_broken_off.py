@@ -1,0 +1,182 @@
+"""A drill that ends in the middle is undone once more, and told as what it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+from backstay.cli import drills
+from backstay.cli.broken_off import BrokenOffError
+from backstay.cli.console import Console
+from backstay.cli.drilling import Results, run_drill
+from backstay.cli.drills import Asked
+from backstay.cli.settings import Output, Settings
+from backstay.cli.stopping import Orderly
+from backstay.drill.faults.catalogue import SCENARIOS
+from backstay.drill.report.document import Drilled, drilled
+from backstay.drill.wish import Wish
+from backstay.errors import BackstayError, RefusedError, StepFailedError, UnreachableError
+from backstay.lab import PowerSwitch
+from backstay.spec.parse import parse
+from fakes.drill_stories import GOOD, story
+
+SPEC = parse(
+    "name: drilled\nendpoint: {vip: 10.0.0.100}\n"
+    "hosts: [{name: a, address: 10.0.0.1, roles: [control-plane]}]\n"
+)
+WISH = Wish(SCENARIOS["apiserver-kill"], "backstay drill run apiserver-kill")
+LOST = UnreachableError("the connection was lost", where="a")
+STUCK = StepFailedError("what a drill left is not undone", why="a: table x")
+
+
+def console(out: StringIO) -> Console:
+    return Console(Settings(output=Output.JSON), out, StringIO(), {})
+
+
+class Cluster:
+    """Drills that end like this, after they have begun or before, and what undoing says."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.results = Results(folder / "kept")
+        self.results.folder.mkdir()
+        self.undone = 0
+        self.waited: list[float] = []
+        self.stays: BackstayError | None = None
+        self.monkeypatch = monkeypatch
+
+    async def drill(self, ending: Exception, *, begun: bool, patience: float = 0.0) -> None:
+        """Drill once, through everything that is between the command line and the cluster."""
+
+        @asynccontextmanager
+        async def nothing(*_: object) -> AsyncIterator[None]:
+            yield
+
+        async def gathered(*_: object) -> None:
+            return None
+
+        async def drill(*_: object, **__: object) -> None:
+            if begun:
+                self.results.history.write_text("{}\n")
+            raise ending
+
+        async def undo(*_: object, **__: object) -> None:
+            self.undone += 1
+            if self.stays is not None:
+                raise self.stays
+
+        async def until_well(_: object, *, seconds: float) -> str:
+            self.waited.append(seconds)
+            return "cp-2 is not Ready"
+
+        places = {
+            "session.session": nothing,
+            "drill_alone.alone": nothing,
+            "drill_gather.gathered": gathered,
+            "drill.look": gathered,
+            "drill.drill": drill,
+            "drill_undo.undo": undo,
+            "drill_health.until_well": until_well,
+        }
+        for name, fake in places.items():
+            self.monkeypatch.setattr(f"backstay.operations.{name}", fake)
+        orderly = Orderly(console(StringIO()), "")
+        await run_drill(orderly, SPEC, WISH, None, patience, self.results)
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cluster:
+    return Cluster(tmp_path, monkeypatch)
+
+
+@pytest.mark.parametrize("ending", [LOST, ExceptionGroup("load", [LOST])])
+async def test_what_broke_off_is_undone_once_more(cluster: Cluster, ending: Exception) -> None:
+    """It says how it ended, where its history is, and that nothing is broken any more."""
+    with pytest.raises(BrokenOffError) as caught:
+        await cluster.drill(ending, begun=True)
+    assert cluster.undone == 1
+    assert caught.value.is_undone
+    assert caught.value.what == "the drill broke off, what it broke is undone"
+    assert "the connection was lost" in caught.value.why
+    assert str(cluster.results.history) in caught.value.why
+    assert caught.value.exit_code == (4 if ending is LOST else 1)
+
+
+async def test_what_cannot_be_undone_is_said(cluster: Cluster) -> None:
+    """Nobody reads that all is well."""
+    cluster.stays = STUCK
+    with pytest.raises(BrokenOffError) as caught:
+        await cluster.drill(LOST, begun=True)
+    assert not caught.value.is_undone
+    assert "a: table x" in caught.value.what
+
+
+async def test_what_has_not_begun_is_no_broken_drill(cluster: Cluster) -> None:
+    """The error is what it is, nothing is undone, and no empty folder is left."""
+    refused = RefusedError("this cluster is not whole")
+    with pytest.raises(RefusedError):
+        await cluster.drill(refused, begun=False)
+    assert cluster.undone == 0
+    assert not cluster.results.folder.exists()
+
+
+async def test_who_has_patience_waits_before_looking(cluster: Cluster) -> None:
+    """The drill before may need a minute to be gone; the first one has none before it."""
+    for patience in (0.0, 120.0):
+        with pytest.raises(BrokenOffError):
+            await cluster.drill(LOST, begun=True, patience=patience)
+    assert cluster.waited == [120.0]
+
+
+def suite(
+    endings: Sequence[Exception | None], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[list[dict[str, object]], list[float]]:
+    """Drill as often as there are endings; return what is told, and how patient each was."""
+    found, patience, out = iter(endings), [], StringIO()
+
+    async def one(*given: object) -> Drilled:
+        results = given[-1]
+        assert isinstance(results, Results)
+        assert isinstance(given[-2], float)
+        patience.append(given[-2])
+        results.history.write_text("{}\n")
+        if (ending := next(found)) is not None:
+            raise ending
+        return drilled(story(objectives=("lost=0",)), GOOD)
+
+    monkeypatch.setattr(drills, "run_drill", one)
+    monkeypatch.setattr(drills, "lab_machines", lambda _: PowerSwitch("lab"))
+    try:
+        drills.run_all(console(out), SPEC, Asked([WISH] * len(endings), parent=folder))
+    except BrokenOffError as error:
+        error.add_note(out.getvalue())
+        raise
+    return json.loads(out.getvalue())["items"], patience
+
+
+def test_a_suite_goes_on_after_what_broke_off_and_was_undone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row does not say that nothing was broken; all but the first wait for a whole cluster."""
+    gone = BrokenOffError(LOST, tmp_path / "history.jsonl", "")
+    items, patience = suite([None, gone, None], tmp_path, monkeypatch)
+    assert [one["verdict"] for one in items] == ["pass", "inconclusive", "pass"]
+    said = str(items[1]["sentence"])
+    assert said.startswith("The drill broke off, what it broke is undone: the conn")
+    assert "history.jsonl" in said
+    assert patience == [0.0, 120.0, 120.0]
+
+
+def test_a_suite_ends_where_something_stays_broken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next drill would break a broken cluster; what was found until then is told."""
+    left = BrokenOffError(LOST, tmp_path / "history.jsonl", "a: table x")
+    with pytest.raises(BrokenOffError) as caught:
+        suite([None, left, AssertionError("drilled")], tmp_path, monkeypatch)
+    items = json.loads(caught.value.__notes__[0])["items"]
+    assert [one["verdict"] for one in items] == ["pass", "inconclusive"]
