@@ -52,7 +52,7 @@ ANSWER_IS_NO = 2
 WHOLE_SECONDS = 120.0
 """How long a cluster may take, after one drill of several, until the next one finds it whole."""
 STOPPING = (
-    "Stopping: what was broken is undone. Press again to leave that to the machines, "
+    "Stopping, and undoing what was broken. Press again to leave that to the machines, "
     "which undo it by themselves."
 )
 
