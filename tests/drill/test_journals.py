@@ -21,9 +21,9 @@ def etcd(message: str) -> str:
 
 
 HEARD = {
-    etcd("ca5a elected leader 90b5ae7149231a37 at term 2"): (Kind.LEADER, "cp-1", "cp-2", ""),
+    etcd("ca5a elected leader 90b5ae7149231a37 at term 2"): (Kind.LEADER, "cp-1", "cp-2", "2"),
     etcd("ca5a changed leader from dcc4 to 90b5ae7149231a37 at term 5"): (
-        *(Kind.LEADER, "cp-1", "cp-2", ""),
+        *(Kind.LEADER, "cp-1", "cp-2", "5"),
     ),
     etcd("ca5a lost leader 90b5ae7149231a37 at term 3"): (Kind.LEADER, "cp-1", "", ""),
     line("Keepalived_vrrp[465]: (kubernetes) Entering MASTER STATE"): (

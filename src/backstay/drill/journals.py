@@ -42,18 +42,26 @@ WORTH_HEARING = (
     r"\]: panic: ",
     r"\]: fatal error: ",
     r'"level":"(panic|fatal)"',
+    r"Observed a panic",
+    r"panic serving",
+    r"\]: F[0-9]{4} ",
+    r"OOM killer",
 )
 
 LINE = re.compile(r"(?P<at>\d+\.\d{6}) \S+ (?P<who>[^\s\[:]+)(\[\d+\])?: (?P<text>.*)")
 _ELECTED = re.compile(
-    r"raft\.node: \w+ (?:elected leader|changed leader from \w+ to) (\w+) at term"
+    r"raft\.node: \w+ (?:elected leader|changed leader from \w+ to) (\w+) at term (\d+)"
 )
 _LOST = re.compile(r"raft\.node: \w+ lost leader")
 _VRRP = re.compile(r"\) Entering (\w+) STATE")
 _SERVER = re.compile(r"Server [^/ ]+/(\S+) is (.+?)(?:, reason: ([^.]*)|\.|$)")
 _LEASE = re.compile(r'Successfully acquired lease" lock="kube-system/([\w-]+)"')
 _UNIT = re.compile(r"(?P<before>\w+ )?(?P<unit>[\w-]+)\.service(?P<after>: .*| - .*)?$")
-_PANIC = re.compile(r"^panic: |^fatal error: |\"level\":\"(?:panic|fatal)\"")
+_PANIC = re.compile(
+    r"^panic: |^fatal error: |\"level\":\"(?:panic|fatal)\""
+    # client-go and net/http catch panics; klog's F is fatal; the kernel kills what takes too much.
+    r"|Observed a panic|panic serving|^F\d{4} |OOM killer"
+)
 
 _STATES: Mapping[str, str] = {
     "Started ": "active",
@@ -92,7 +100,7 @@ class Ear:
         if who == "systemd":
             yield from _of_systemd(self.host, text)
         if found := _ELECTED.search(text):
-            yield Kind.LEADER, self.host, self.members.get(found[1], found[1]), ""
+            yield Kind.LEADER, self.host, self.members.get(found[1], found[1]), found[2]
         if _LOST.search(text):
             yield Kind.LEADER, self.host, "", ""
         if found := _VRRP.search(text):

@@ -14,6 +14,7 @@ from backstay.drill.history import Kind
 from backstay.drill.journals import Ear, follower
 from backstay.drill.load import etcd
 from backstay.drill.load.access import Access
+from backstay.drill.load.etcd_pb2 import StatusResponse
 from backstay.drill.nodes import NodeWatch
 from backstay.drill.recorder import Recorder
 from backstay.drill.run import Watcher
@@ -37,21 +38,27 @@ def note_roles(roles: Roles, recorder: Recorder) -> None:
 
 
 async def ears(world: World, recorder: Recorder, access: Access) -> Mapping[str, Ear]:
-    """Return how each machine's journal is understood: its clock, and the members' names."""
-    members, zeros = await asyncio.gather(
-        _members(access),
+    """Return how each machine's journal is understood: its clock, and the members' names.
+
+    Whom the members follow now, and in which term, is recorded: a later election has a later one.
+    """
+    said, zeros = await asyncio.gather(
+        _said(access),
         asyncio.gather(*(_zero(machine, recorder) for machine in world.reached.values())),
     )
+    members = {f"{one.header.member_id:x}": host for host, one in said.items()}
+    for host, one in said.items():
+        leader = members.get(f"{one.leader:x}", "")
+        recorder.mark(Kind.LEADER, host, leader, str(one.header.raft_term))
     return {host: Ear(host, zero, members) for host, zero in zip(world.reached, zeros, strict=True)}
 
 
-async def _members(access: Access) -> Mapping[str, str]:
-    """Return the hosts of etcd's members by their ids in hexadecimal, as its log has them."""
+async def _said(access: Access) -> Mapping[str, StatusResponse]:
+    """Return what each of etcd's members says of itself; its log has ids in hexadecimal."""
     found = {}
     for host, address in access.members.items():
         member = etcd.Etcd(address, access.etcd)
-        status = await etcd.status(member, seconds=ASK_SECONDS)
-        found[f"{status.header.member_id:x}"] = host
+        found[host] = await etcd.status(member, seconds=ASK_SECONDS)
         await member.close()
     return found
 

@@ -137,7 +137,7 @@ def measure(history: History) -> Numbers:
         client_gap=waits.get(KEPT),
         p99=_slowest(one for one in groups if one.name.startswith(tuple(ENDPOINT))),
         detected=told.first_after(times, told.detections(marks, times)),
-        out=told.out(marks, _targeted(history), times),
+        out=told.out(marks, _target(history), times),
         reelected=told.first_after(times, told.new_leaders(marks, times)),
         elections=told.counted(marks, Kind.LEADER, told.new_leaders(marks, times)),
         vip_moved=told.first_after(times, told.moves(marks, times)),
@@ -246,9 +246,10 @@ def _client_gaps(
     return found
 
 
-def _targeted(history: History) -> tuple[str, ...]:
-    """Return the targets with an apiserver."""
-    return tuple(one for one in history.header.targets if one in history.header.planes)
+def _target(history: History) -> str:
+    """Return the one target, if it is one, and has an apiserver; of several each has its time."""
+    targets = history.header.targets
+    return targets[0] if len(targets) == 1 and targets[0] in history.header.planes else ""
 
 
 def _healed(users: Sequence[Operation], marks: Sequence[Mark], times: Times) -> float | None:

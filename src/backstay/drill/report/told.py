@@ -48,21 +48,20 @@ def detections(marks: Sequence[Mark], times: Times) -> Iterator[int]:
     yield from (one.at for one in _since(marks, Kind.LEADER, times) if not one.state)
 
 
-def out(marks: Sequence[Mark], targets: Iterable[str], times: Times) -> float | None:
-    """Return until when every balancer had left out the apiservers of the targets.
+def out(marks: Sequence[Mark], target: str, times: Times) -> float | None:
+    """Return until when every balancer had left out the apiserver of a machine.
 
     None if one that reports at all never did; the balancer of a machine that is gone itself is
     not asked.
     """
     gone = _machines(marks)
     balancers = {one.subject for one in marks if one.kind in {Kind.READY, Kind.SESSIONS}} - gone
-    first: dict[tuple[str, str], int] = {}
+    first: dict[str, int] = {}
     for one in sorted(_since(marks, Kind.READY, times), key=lambda mark: mark.at):
-        if not _is_up(one):
-            first.setdefault((one.subject, one.detail.partition(":")[0]), one.at)
-    found = [first.get((balancer, target)) for balancer in balancers for target in targets]
-    known = [at for at in found if at is not None]
-    return first_after(times, [max(known)]) if known and known == found else None
+        if not _is_up(one) and one.detail.partition(":")[0] == target:
+            first.setdefault(one.subject, one.at)
+    found = [first[balancer] for balancer in balancers & first.keys()]
+    return first_after(times, [max(found)]) if found and len(found) == len(balancers) else None
 
 
 def _machines(marks: Iterable[Mark]) -> frozenset[str]:
