@@ -15,6 +15,7 @@ import sys
 import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from backstay.cli.drilling import keep, results_in
@@ -33,6 +34,8 @@ from backstay.fleet.world import World, utc_now
 from backstay.lab import PowerSwitch
 from backstay.operations.drill import drill, look
 from backstay.operations.drill_alone import alone
+from backstay.operations.drill_health import trouble, until_well
+from backstay.operations.drill_undo import undo
 from backstay.operations.session import session
 from backstay.spec.model import ClusterSpec
 from bench import kubeadm
@@ -47,6 +50,7 @@ DRILLS = (
     *("etcd-leader-kill", "etcd-leader-freeze", "leader-hand-over", "etcd-kill-all"),
     *("controller-manager-kill", "controller-manager-restart", "partition-leader-peers"),
 )
+WELL_SECONDS = 120.0
 HEAD = (
     "| drill | backstay: gap | failed | retried | lost | kubeadm: gap | failed | retried | lost |"
 )
@@ -60,9 +64,9 @@ def main(argv: Sequence[str]) -> int:
     for side, made in SIDES.items():
         if asked.only in {None, side}:
             found[side] = {}
-            with made() as (one, before):
+            with made() as where:
                 for name in asked.drills or DRILLS:
-                    _try(one, before, name, found[side], asked.output / side)
+                    _try(where, name, found[side], asked.output / side)
     sys.stdout.write("\n".join(_table(found, asked.drills or DRILLS)) + "\n")
     return 0
 
@@ -75,55 +79,69 @@ def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-Look = Callable[[ClusterSpec, World], Awaitable[Before]]
+@dataclass(frozen=True)
+class Side:
+    """A cluster, how to look at it before a drill, and how to ask what is wrong with it."""
+
+    lab: BenchLab
+    look: Callable[[ClusterSpec, World], Awaitable[Before]]
+    trouble: Callable[[ClusterSpec], Trouble]
 
 
-def _try(
-    one: BenchLab, before: Look, name: str, found: dict[str, list[Drilled]], folder: Path
-) -> None:
+def _try(where: Side, name: str, found: dict[str, list[Drilled]], folder: Path) -> None:
     """Drill once; what could not be drilled is said, and leaves its place in the table empty."""
     try:
-        done = asyncio.run(_drill(one, before, name, folder))
+        done = asyncio.run(_drill(where, name, folder))
         found.setdefault(name, []).append(done)
         sys.stderr.write(f"{name}: {done.verdict}: {done.sentence}\n")
     except (BackstayError, ExceptionGroup) as error:
         sys.stderr.write(f"{name}: {error!r}\n")
 
 
-async def _drill(one: BenchLab, before: Look, name: str, folder: Path) -> Drilled:
-    spec = one.spec
+async def _drill(where: Side, name: str, folder: Path) -> Drilled:
+    spec = where.lab.spec
     results = results_in(folder, name, utc_now())
     wish = Wish(SCENARIOS[name], f"python -m bench.drills {name}")
-    power = PowerSwitch(one.name)
-    async with session(spec) as world, alone(world, power):
-        found = await drill(
-            spec,
-            wish,
-            await before(spec, world),
-            world=world,
-            machines=power,
-            path=results.history,
-            tell=lambda _: None,
-        )
+    power = PowerSwitch(where.lab.name)
+    if said := await until_well(where.trouble(spec), seconds=WELL_SECONDS):
+        sys.stderr.write(f"{name}: the cluster is not well: {said}\n")
+    try:
+        async with session(spec) as world, alone(world, power):
+            found = await drill(
+                spec,
+                wish,
+                await where.look(spec, world),
+                world=world,
+                machines=power,
+                path=results.history,
+                tell=lambda _: None,
+            )
+    except (BackstayError, ExceptionGroup):
+        await undo(spec, power, tell=_tell)
+        raise
     keep(found, results)
     return found
 
 
+def _tell(where: str, what: str) -> None:
+    sys.stderr.write(f"{where}: undone: {what}\n")
+
+
 @contextmanager
-def ours() -> Iterator[tuple[BenchLab, Look]]:
+def ours() -> Iterator[Side]:
     """Give a cluster that backstay made."""
     with lab(NAME, *MACHINES) as made:
-        yield made, look
+        yield Side(made, look, trouble)
 
 
 @contextmanager
-def theirs() -> Iterator[tuple[BenchLab, Look]]:
+def theirs() -> Iterator[Side]:
     """Give a cluster that kubeadm made, with rights for our clients."""
     with tempfile.TemporaryDirectory() as folder, lab(NAME, *MACHINES, "--machines-only") as made:
         kubeadm.prepare(made, Path(folder))
         kubeadm.create(made)
         made.sh("cp-1", f"{KUBECTL} create clusterrolebinding backstay {RIGHTS}")
-        yield made, _look_at_kubeadms
+        yield Side(made, _look_at_kubeadms, _trouble)
 
 
 SIDES = {"ours": ours, "theirs": theirs}
