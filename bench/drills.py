@@ -36,6 +36,7 @@ from backstay.operations.drill import drill, look
 from backstay.operations.drill_alone import alone
 from backstay.operations.drill_health import trouble, until_well
 from backstay.operations.drill_undo import undo
+from backstay.operations.drill_priority import favoured
 from backstay.operations.session import session
 from backstay.spec.model import ClusterSpec
 from bench import kubeadm
@@ -91,7 +92,8 @@ class Side:
 def _try(where: Side, name: str, found: dict[str, list[Drilled]], folder: Path) -> None:
     """Drill once; what could not be drilled is said, and leaves its place in the table empty."""
     try:
-        done = asyncio.run(_drill(where, name, folder))
+        with favoured():
+            done = asyncio.run(_drill(where, name, folder))
         found.setdefault(name, []).append(done)
         sys.stderr.write(f"{name}: {done.verdict}: {done.sentence}\n")
     except (BackstayError, ExceptionGroup) as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from difflib import get_close_matches
@@ -116,6 +117,7 @@ async def run_drill(
     from backstay.operations.drill_alone import alone
     from backstay.operations.drill_gather import gathered
     from backstay.operations.drill_health import trouble, until_well
+    from backstay.operations.drill_priority import favoured
     from backstay.operations.session import session
 
     console = orderly.console
@@ -128,6 +130,7 @@ async def run_drill(
         async with session(spec) as world, alone(world, machines):
             before = await gathered(spec, wish.whom, await look(spec, world), world, console.talk)
             with (
+                favoured() if machines else nullcontext(),
                 following(console, wish.course) as say,
                 orderly.talking((voice := Voice(say)).note),
             ):
