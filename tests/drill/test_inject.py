@@ -142,6 +142,7 @@ class _Switch:
 
     seen: list[tuple[str, str]]
     weak: bool = False
+    mended_by_others: bool = False
 
     async def arm(self, host: str, *, seconds: float) -> None:
         assert seconds == 9
@@ -168,7 +169,7 @@ class _Switch:
         self.seen.append(("mend", host))
 
     def armed(self) -> tuple[str, ...]:
-        return ("cp-2",)
+        return () if self.mended_by_others else tuple(h for what, h in self.seen if what == "arm")
 
 
 async def test_all_are_armed_before_any_is_broken_and_all_are_undone() -> None:
@@ -335,6 +336,15 @@ async def test_a_machine_is_broken_by_whoever_holds_its_power(power: Power) -> N
     async with watched.broken(BreakMachine(power), "cp-3", machines=_Switch(watched.seen)):
         assert watched.stages() == ["arm", "injected", power.value]
     assert watched.stages()[3:] == ["mend", "undone"]
+
+
+async def test_a_machine_that_others_mended_is_told_as_such() -> None:
+    """Whoever waited to mend it was the first, or a person was."""
+    watched = Watched()
+    switch = _Switch(watched.seen, mended_by_others=True)
+    async with watched.broken(BreakMachine(Power.FREEZE), "cp-3", machines=switch):
+        pass
+    assert watched.stages()[3:] == [Turn.GONE, "mend", Turn.UNDONE]
 
 
 async def test_no_machine_is_broken_where_nobody_can_mend_it() -> None:

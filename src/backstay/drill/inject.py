@@ -197,6 +197,8 @@ async def _without(
         await harm(host)
 
     async def undo(host: str) -> None:
+        if host not in machines.armed():
+            tell(host, Turn.GONE, what)
         try:
             await machines.mend(host)
         except BackstayError as error:
