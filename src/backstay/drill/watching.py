@@ -28,9 +28,10 @@ DEAF = "deaf"
 
 
 def note_roles(roles: Roles, recorder: Recorder) -> None:
-    """Record who is what at the beginning: what changes later is told by the machines."""
-    if roles.etcd_leader:
-        recorder.mark(Kind.LEADER, roles.etcd_leader, roles.etcd_leader)
+    """Record who is what at the beginning: what changes later is told by the machines.
+
+    Who leads etcd its members tell, with their term (`ears`).
+    """
     if roles.vip_holder:
         recorder.mark(Kind.VIP, roles.vip_holder, "holds")
     for lease, holder in sorted(roles.leases.items()):
