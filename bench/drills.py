@@ -35,8 +35,8 @@ from backstay.lab import PowerSwitch
 from backstay.operations.drill import drill, look
 from backstay.operations.drill_alone import alone
 from backstay.operations.drill_health import trouble, until_well
-from backstay.operations.drill_undo import undo
 from backstay.operations.drill_priority import favoured
+from backstay.operations.drill_undo import undo
 from backstay.operations.session import session
 from backstay.spec.model import ClusterSpec
 from bench import kubeadm
