@@ -10,7 +10,10 @@ from dataclasses import replace
 from functools import cache
 from string import ascii_letters
 
+import pytest
+
 from backstay.drill.history import Action, History, Operation, Outcome
+from backstay.drill.oracle import linearizability
 from backstay.drill.oracle.judge import judge
 from backstay.drill.oracle.linearizability import step
 from backstay.drill.oracle.register import Span, misfit
@@ -67,6 +70,35 @@ def test_operations_as_drills_have_them_are_searched_in_hardly_more_steps() -> N
     operations = sum(map(len, spans.values()))
     assert operations > 4500
     assert operations <= steps < 1.5 * operations
+
+
+def side_by_side(key: str, size: int) -> list[Operation]:
+    """Writes that all overlap, then a read of nothing: every subset must be tried to find out."""
+    writes = [
+        Operation(f"etcd-{number}", Action.WRITE, key, 0, size, Outcome.OK, f"{key}-{number}")
+        for number in range(size)
+    ]
+    return [*writes, Operation("etcd-0", Action.READ, key, size + 1, size + 2, Outcome.OK)]
+
+
+@pytest.mark.parametrize("hopeless", ["a", "c"])
+def test_what_is_broken_is_found_whatever_other_keys_are_called(
+    hopeless: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A key that takes more than the first steps is not starved by one that takes all."""
+    monkeypatch.setattr(linearizability, "MOST_STEPS", 16 * linearizability.FIRST_STEPS)
+    good = history(1, clients=30)
+    broken = [*side_by_side("b", 11), *side_by_side(hopeless, 30)]
+    found = judge(replace(good, records=(*good.records, *broken)), now=lambda: 0.0)
+    said = [one.what for one in with_verdict(found, Verdict.FAIL)]
+    assert "etcd: no order of the operations on b makes sense" in said
+
+
+def test_a_verdict_does_not_hang_on_the_computer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps end the search, the same number everywhere; the clock here never moves."""
+    monkeypatch.setattr(linearizability, "MOST_STEPS", 4 * linearizability.FIRST_STEPS)
+    found = judge(crowded(), now=lambda: 0.0)
+    assert len(with_verdict(found, Verdict.INCONCLUSIVE)) == len(STORES)
 
 
 def test_a_key_that_cannot_be_decided_hides_no_other() -> None:

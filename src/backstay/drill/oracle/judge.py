@@ -1,9 +1,9 @@
-"""All checks together, the cheap ones first."""
+"""All checks together."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from backstay.drill.history import SECOND, Client, FinalHash, History, LogLine, Operation
 from backstay.drill.oracle import clients, linearizability, lost, notes, revisions, watches
@@ -23,12 +23,15 @@ RATE = "operations_per_second"
 
 def judge(history: History, *, now: Callable[[], float], seconds: float = 20.0) -> Judgement:
     """Judge a history; `now` is a clock in seconds, for the time that may be spent on searching."""
-    deadline = now() + seconds
-    return Judgement(tuple(_findings(history, lambda: now() > deadline)))
-
-
-def _findings(history: History, expired: Callable[[], bool]) -> Iterator[Finding]:
     found = stores(history)
+    deadline = now() + seconds
+    orders = linearizability.check(found, expired=lambda: now() > deadline)
+    return Judgement(tuple(_findings(history, found, orders)))
+
+
+def _findings(
+    history: History, found: Sequence[Store], orders: Mapping[str, Finding]
+) -> Iterator[Finding]:
     yield floor(history, found)
     yield clients.check(history)
     end = phases(history).get("final") if is_whole(history) else None
@@ -37,7 +40,7 @@ def _findings(history: History, expired: Callable[[], bool]) -> Iterator[Finding
         yield revisions.check(store, known)
         yield lost.check(store, known)
         yield watches.check(store, known, end=end)
-        yield linearizability.check(store, expired=expired)
+        yield orders[store.name]
     yield hashes(history)
     yield panics(history)
     yield from notes.check(history)

@@ -17,24 +17,76 @@ BEFORE = 12
 """How many operations are told of before the one that makes no sense."""
 
 
-def check(store: Store, *, expired: Callable[[], bool]) -> Finding:
-    """Judge every key of a store; one that breaks its promise weighs more than any undecided."""
-    registers = _registers(store)
-    undecided = []
-    for key, spans in registers.items():
-        try:
-            number = misfit(spans, step, None, expired=expired)
-        except UndecidedError:
-            undecided.append(key)
-            continue
-        if number is not None:
-            return _broken(store, key, [one.doing for one in spans], number)
-    if undecided:
-        key = undecided[0]
-        what = f"{key} with {len(registers[key])} operations could not be decided in time"
-        evidence = tuple(f"{key}: {len(registers[key])} operations" for key in undecided)
-        return Finding(CHECK, Verdict.INCONCLUSIVE, f"{store.name}: {what}", evidence)
-    what = f"{len(registers)} registers, {len(store.operations)} operations"
+FIRST_STEPS = 49_152
+"""That every key may take at first; twice as many in each round that follows."""
+
+MOST_STEPS = 13_000_000
+"""That all keys together may take: hardly more than ten seconds, and 300 MB.
+
+So that a history has the same verdict on every computer; time is the last resort of a slow one.
+"""
+
+Place = tuple[str, str]
+"""A store and a key of it."""
+
+Spans = Sequence[Span[Operation]]
+
+
+def check(found: Sequence[Store], *, expired: Callable[[], bool]) -> Mapping[str, Finding]:
+    """Judge every key of every store, by store; a broken promise weighs more than any doubt."""
+    registers = {
+        (store.name, key): spans for store in found for key, spans in _registers(store).items()
+    }
+    broken, undecided = _searched(registers, expired)
+    findings = {}
+    for store in found:
+        mine = {key: spans for (name, key), spans in registers.items() if name == store.name}
+        if store.name in broken:
+            findings[store.name] = broken[store.name]
+        elif open_keys := [key for name, key in undecided if name == store.name]:
+            findings[store.name] = _undecided(store.name, {key: mine[key] for key in open_keys})
+        else:
+            findings[store.name] = _passed(store, len(mine))
+    return findings
+
+
+def _searched(
+    registers: Mapping[Place, Spans], expired: Callable[[], bool]
+) -> tuple[Mapping[str, Finding], Sequence[Place]]:
+    """Return what is broken by store, and the keys that could not be decided.
+
+    The search goes in rounds: what is soon found is found, whatever other keys there are.
+    """
+    broken: dict[str, Finding] = {}
+    left, steps, spent = list(registers), FIRST_STEPS, 0
+    while left:
+        undecided = []
+        for store, key in left:
+            if store in broken:
+                continue
+            spans = registers[store, key]
+            try:
+                number = misfit(spans, step, None, most=steps, expired=expired)
+            except UndecidedError:
+                undecided.append((store, key))
+                continue
+            if number is not None:
+                broken[store] = _broken(store, key, [one.doing for one in spans], number)
+        left, spent, steps = undecided, spent + steps * len(undecided), 2 * steps
+        if expired() or spent + steps * len(left) > MOST_STEPS:
+            break
+    return broken, left
+
+
+def _undecided(store: str, registers: Mapping[str, Spans]) -> Finding:
+    evidence = tuple(f"{key}: {len(spans)} operations" for key, spans in registers.items())
+    key, spans = next(iter(registers.items()))
+    what = f"{store}: {key} with {len(spans)} operations could not be decided in time"
+    return Finding(CHECK, Verdict.INCONCLUSIVE, what, evidence)
+
+
+def _passed(store: Store, registers: int) -> Finding:
+    what = f"{registers} registers, {len(store.operations)} operations"
     return Finding(CHECK, Verdict.PASS, f"{store.name}: {what} have an order that makes sense")
 
 
@@ -79,12 +131,12 @@ def _finals(store: Store) -> Iterator[Operation]:
         yield Operation(one.source, read, one.key, end, end + 1, ok, one.value, modified=at)
 
 
-def _broken(store: Store, key: str, operations: Sequence[Operation], number: int) -> Finding:
+def _broken(store: str, key: str, operations: Sequence[Operation], number: int) -> Finding:
     """Tell of the operation that makes no sense, and of the last called before its return."""
     wrong = operations[number]
     ordered = sorted(operations, key=lambda one: one.called)
     last = bisect_right(ordered, wrong.returned, key=lambda one: one.called)
     before = (one for one in ordered[max(0, last - BEFORE) : last] if one is not wrong)
     lines = (f"makes no sense: {told(wrong)}", *(f"before: {told(one)}" for one in before))
-    what = f"{store.name}: no order of the operations on {key} makes sense"
+    what = f"{store}: no order of the operations on {key} makes sense"
     return Finding(CHECK, Verdict.FAIL, what, lines)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from itertools import count
+from math import inf
 from typing import Generic, TypeVar
 
 State = TypeVar("State", bound=Hashable)
@@ -21,7 +22,7 @@ STEPS_BETWEEN_LOOKS = 4096
 
 
 class UndecidedError(Exception):
-    """The time ran out before the search ended: nothing is proven either way."""
+    """Steps or time ran out before the search ended: nothing is proven either way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +46,13 @@ def misfit(
     step: Step[State, Doing],
     state: State,
     *,
+    most: float = inf,
     expired: Callable[[], bool] = lambda: False,
 ) -> int | None:
     """Return the number of the first span by whose return no order makes sense, None if one does.
 
     What had returned before it can be put in order, that and the span together cannot. Raises
-    UndecidedError.
+    UndecidedError after about the `most` steps that it may take.
     """
     search = _Chain(spans)
     remaining = sum(one.returned is not None for one in spans)
@@ -60,7 +62,7 @@ def misfit(
     entry = search.first
     while remaining:
         steps += 1
-        if steps % STEPS_BETWEEN_LOOKS == 0 and expired():
+        if steps % STEPS_BETWEEN_LOOKS == 0 and (steps >= most or expired()):
             raise UndecidedError
         if search.calls[entry]:
             number = search.span_of[entry]
