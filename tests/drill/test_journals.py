@@ -74,6 +74,10 @@ def test_what_is_understood_is_sent(text: str) -> None:
         "panic: runtime error: index out of range [5] with length 3",
         "fatal error: concurrent map writes",
         '{"level":"fatal","msg":"failed to commit"}',
+        'E0806 10:00:00.000000  12 runtime.go:142] "Observed a panic" panic="nil map"',
+        "I0806 10:00:00.000000  12 wrap.go:1] http2: panic serving 10.0.0.1: runtime error",
+        "F0806 10:00:00.000000  12 server.go:1] cannot go on",
+        "etcd.service: A process of this unit has been killed by the OOM killer.",
     ],
 )
 def test_a_panic_is_evidence(text: str) -> None:
@@ -89,6 +93,7 @@ def test_a_panic_is_evidence(text: str) -> None:
         "-- Boot 7 --",
         line("etcd[396]: apply took too long"),
         line("systemd[1]: Started ssh.service - OpenBSD Secure Shell server."),
+        line('kube-apiserver[12]: F0806 hooks.go:1] PostStartHook "rbac" failed: timed out'),
         line('haproxy[430]: [WARNING]  (430) : Server apiservers/cp-1 is DOWN, reason: "x".'),
         "1795440600.000000 cp-1 systemd[1]: Started etcd.service - etcd.",
     ],

@@ -59,8 +59,9 @@ _LEASE = re.compile(r'Successfully acquired lease" lock="kube-system/([\w-]+)"')
 _UNIT = re.compile(r"(?P<before>\w+ )?(?P<unit>[\w-]+)\.service(?P<after>: .*| - .*)?$")
 _PANIC = re.compile(
     r"^panic: |^fatal error: |\"level\":\"(?:panic|fatal)\""
-    # client-go and net/http catch panics; klog's F is fatal; the kernel kills what takes too much.
-    r"|Observed a panic|panic serving|^F\d{4} |OOM killer"
+    # client-go and net/http catch panics; klog's F is fatal, but for an apiserver that waited for
+    # etcd in vain when it started; the kernel kills what takes too much.
+    r"|Observed a panic|panic serving|^F\d{4} (?!.*PostStartHook)|OOM killer"
 )
 
 _STATES: Mapping[str, str] = {
