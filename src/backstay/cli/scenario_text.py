@@ -33,7 +33,7 @@ def list_text(scenarios: Sequence[Scenario], suites: Mapping[str, int], look: Lo
     width = sum(max(map(len, column)) + len(GAP) for column in others)
     left = max(look.width - width, FEWEST_COLUMNS)
     cut = [(*row[:3], shortened(row[3], left, look.marks)) for row in rows]
-    return f"{table(HEAD, cut, look=look)}\n\n{_about(scenarios, suites)}"
+    return f"{table(HEAD, cut, look=look)}\n\n{_about(scenarios, suites, look)}"
 
 
 def _row(one: Scenario, look: Look) -> tuple[str, ...]:
@@ -43,15 +43,16 @@ def _row(one: Scenario, look: Look) -> tuple[str, ...]:
     return one.name, target, f"{one.seconds:g} s", ",".join(own) or look.marks.dash
 
 
-def _about(scenarios: Sequence[Scenario], suites: Mapping[str, int]) -> str:
+def _about(scenarios: Sequence[Scenario], suites: Mapping[str, int], look: Look) -> str:
     total = sum(one.seconds for one in scenarios)
     named = ", ".join(f"{name} ({count})" for name, count in suites.items())
-    return (
-        f"{plural(len(scenarios), 'scenario')}, whose faults stand for {total:,.0f} s in all.\n"
-        f"Where {CALM[0]} is not named, {','.join(CALM)} must hold too.\n"
-        "Explained: backstay drill list NAME, or -o wide.\n"
-        f"Suites: {named}: backstay drill list --suite NAME"
+    said = (
+        f"{plural(len(scenarios), 'scenario')}, whose faults stand for {total:,.0f} s in all.",
+        f"Where {CALM[0]} is not named, {','.join(CALM)} must hold too.",
+        "Explained: backstay drill list NAME, or -o wide.",
+        f"Suites: {named}: backstay drill list --suite NAME",
     )
+    return "\n".join(line for sentence in said for line in wrap(sentence, look.width))
 
 
 def explanation(one: Scenario, look: Look) -> str:

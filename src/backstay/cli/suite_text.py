@@ -16,6 +16,7 @@ from backstay.drill.report.wording import count, plural, seconds
 from backstay.planning.look import Detail, Look
 
 INDENT = "  "
+REASONS = frozenset({Answer.MISSED, Answer.UNKNOWN})
 Value = Callable[[Numbers], float | None]
 Cell = Callable[[Repeats, str], str]
 """What stands in a column of a scenario's row; the text is what stands for nothing."""
@@ -106,7 +107,7 @@ def _reasons(found: Repeats, look: Look) -> Iterator[str]:
 
 
 def _lines(found: Repeats, look: Look) -> Iterator[str]:
-    shown = (one for one in found.results if found.is_repeated or one.answer is not Answer.MET)
+    shown = (one for one in found.results if found.is_repeated or one.answer in REASONS)
     yield from result_lines(shown, look, how=found.how)
     for one in found.attempts:
         if isinstance(one, Drilled):
