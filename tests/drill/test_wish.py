@@ -30,6 +30,27 @@ def test_a_length_of_nothing_is_not_the_scenario_s_own() -> None:
     assert Wish(one, "", seconds=0.0).course.fault == 0
 
 
+def test_nothing_is_asked_of_clients_that_there_are_not() -> None:
+    """A cluster without workers has no Service to ask through; whoever asks for it is told so."""
+    wish = Wish(SCENARIOS["machine-freeze-worker"], "")
+    plans = {
+        service: load_plan(
+            run="a", seed=0, planes=PLANES, members=PLANES, service=service, seconds=9.0
+        )
+        for service in (True, False)
+    }
+    asked = {service: wish.objectives_for(plan) for service, plan in plans.items()}
+    assert set(asked[True]) - set(asked[False]) == {"service kept:gap<45s"}
+    own = ("service kept:gap<1s",)
+    assert Wish(wish.scenario, "", objectives=own).objectives_for(plans[False]) == own
+
+
+def test_what_heals_slowly_is_watched_longer() -> None:
+    """Two holders of an address that hear each other again need some adverts."""
+    assert Wish(SCENARIOS["vrrp-blocked"], "").course.after == 5
+    assert Wish(SCENARIOS["apiserver-kill"], "").course.after == 2
+
+
 def test_a_history_says_the_profile() -> None:
     """Its bounds follow from it."""
     cluster = "name: a\nprofile: fast\nendpoint: {vip: 10.0.0.9}\n"

@@ -53,7 +53,14 @@ class Wish:
     def course(self) -> Course:
         """How long each phase takes; the slowest client calls every 0.6 s, at a scale of 1."""
         fault = self.scenario.seconds if self.seconds is None else self.seconds
-        return Course(fault=fault, calm=max(1.0, 1.0 / self.scale))
+        return Course(fault=fault, calm=max(1.0, 1.0 / self.scale), after=self.scenario.after)
+
+    def objectives_for(self, plan: LoadPlan) -> tuple[str, ...]:
+        """Return what is asked; of a scenario's own, what is of clients that there are."""
+        groups = {one.group for one in plan.clients}
+        own = self.scenario.objectives
+        fitting = (one for one in own if ":" not in one or one.partition(":")[0] in groups)
+        return self.objectives or tuple(fitting)
 
     def load_seconds(self, targets: int) -> float:
         """Return about how long clients work; steps of a planned fault come after one another."""
@@ -96,7 +103,7 @@ def header_of(
         clients=plan.clients,
         targets=targets,
         explanation=scenario.explanation,
-        objectives=_fixed(wish.objectives or scenario.objectives, spec),
+        objectives=_fixed(wish.objectives_for(plan), spec),
         members=tuple(host.name for host in spec.etcd_members),
         planes=tuple(host.name for host in spec.control_planes),
         versions={**versions, "backstay": __version__},

@@ -29,13 +29,20 @@ from backstay.drill.faults.kinds import (
 )
 from backstay.drill.faults.rules import PEER_PORT
 from backstay.drill.faults.scenario import (
+    BLINDED,
     CALM,
+    CHANGED,
     ELECTED,
     HANDED,
+    LEFT_OUT,
     LOST,
+    NEXT_HOLDER,
+    ONE_HOLDER,
     QUIET,
     RELEASED,
+    RESTARTED,
     SERVED,
+    STEPPED,
     UNNOTICED,
     Scenario,
 )
@@ -54,11 +61,11 @@ PLANNED = (
     Scenario(
         "etcd-leader-restart",
         "The etcd leader is restarted in an orderly way. It hands over first, so that nobody "
-        "waits for an election time-out.",
+        "waits for an election time-out; a few requests in its own machine's apiserver fail.",
         Restart(Unit.ETCD),
         "etcd-leader",
         5.0,
-        UNNOTICED,
+        (*RESTARTED, CHANGED),
     ),
     Scenario(
         "controller-manager-restart",
@@ -92,7 +99,7 @@ PLANNED = (
         MoveVip(),
         "vip-holder",
         5.0,
-        UNNOTICED,
+        (*UNNOTICED, "moves=1"),
     ),
     Scenario(
         "balancer-reload",
@@ -114,7 +121,7 @@ LINKS = (
         Cut(Way.BOTH, PEER_PORT),
         "etcd-leader",
         15.0,
-        ELECTED,
+        (*ELECTED, LEFT_OUT),
         ("E4",),
     ),
     Scenario(
@@ -124,7 +131,7 @@ LINKS = (
         Cut(Way.IN, PEER_PORT),
         "etcd-leader",
         15.0,
-        CALM,
+        STEPPED,
         ("E5",),
     ),
     Scenario(
@@ -134,7 +141,7 @@ LINKS = (
         Cut(Way.IN, PEER_PORT),
         "etcd-follower",
         15.0,
-        SERVED,
+        (*SERVED, "elections=0"),
         ("E5",),
     ),
     Scenario(
@@ -154,7 +161,8 @@ LINKS = (
         Cut(),
         "vip-holder",
         15.0,
-        SERVED,
+        (*SERVED, NEXT_HOLDER, ONE_HOLDER),
+        after=5.0,
     ),
     Scenario(
         "link-slow",
@@ -181,7 +189,7 @@ LINKS = (
         BlindBalancer(),
         "vip-holder",
         15.0,
-        CALM,
+        BLINDED,
         ("N5",),
     ),
     Scenario(
@@ -191,8 +199,9 @@ LINKS = (
         BlockVrrp(),
         "all-balancers",
         15.0,
-        CALM,
+        (*SERVED, ONE_HOLDER),
         ("N6",),
+        after=5.0,
     ),
     Scenario(
         "check-flapping",
@@ -207,10 +216,11 @@ LINKS = (
     Scenario(
         "connection-silent-drop",
         "The connections of a worker to the endpoint die without a word; new ones work. The "
-        "kubelet notices by its pings within 45 s, and its node stays Ready.",
+        "kubelet notices by its pings within 45 s, long before that its node is given up.",
         Silence(),
         "worker",
-        50.0,
+        # Were it to hang until they are back, its node would be given up 50 s after its last word.
+        75.0,
         UNNOTICED,
         ("N9",),
     ),
@@ -274,7 +284,7 @@ REST = (
         StallDisk(),
         "etcd-leader",
         10.0,
-        CALM,
+        (*CALM, CHANGED),
         ("E14",),
     ),
     Scenario(
@@ -298,8 +308,8 @@ REST = (
     ),
     Scenario(
         "idle",
-        "Nothing is done for ten minutes, while clients work. No watch is cut, nobody is elected, "
-        "the address stays where it is.",
+        "Nothing is done for ten minutes, while clients work. No watch is cut, not even one on "
+        "which nothing happens, nobody is elected, the address stays where it is.",
         Nothing(),
         "any-plane",
         600.0,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from backstay.drill.faults.kinds import BreakMachine, BreakUnit, Harm, Power, Restart, Unit
 from backstay.drill.faults.scenario import (
+    CHANGED,
     DETECTED,
     ELECTED,
     FOLLOWED,
     KILLED,
     LEASED,
     MOVED,
+    NEXT_HOLDER,
+    PINNED,
     RELEASED,
+    REPLACED,
+    RESTARTED,
     SERVED,
+    SPREAD,
     UNNOTICED,
     Scenario,
 )
@@ -48,7 +54,7 @@ _UNITS: tuple[tuple[Unit, str, str, tuple[str, ...], Mapping[Harm, tuple[str, ..
         Unit.ETCD,
         "etcd-follower",
         "Two of three go on; only who is bound to that member notices.",
-        KILLED,
+        PINNED,
         {Harm.KILL: ("E1",)},
     ),
     (
@@ -103,6 +109,8 @@ _SECONDS: Mapping[Unit, float] = {
 _BETTER: Mapping[tuple[Unit, Harm], tuple[str, ...]] = {
     (Unit.APISERVER, Harm.STOP): UNNOTICED,
     (Unit.APISERVER, Harm.FREEZE): DETECTED,
+    (Unit.CONTROLLER_MANAGER, Harm.FREEZE): REPLACED,
+    (Unit.SCHEDULER, Harm.FREEZE): REPLACED,
     (Unit.CONTROLLER_MANAGER, Harm.STOP): RELEASED,
     (Unit.SCHEDULER, Harm.STOP): RELEASED,
 }
@@ -133,18 +141,19 @@ _POWERS: Mapping[Power, str] = {
     Power.OFF: "is powered off in an orderly way, and started again",
     Power.REBOOT: "is rebooted in an orderly way",
 }
-_WHOLE: Mapping[str, str] = {
+WHOLE: Mapping[str, str] = {
     "vip-holder": "vip-holder",
     "etcd-leader": "etcd-leader",
     "all-in-one": "vip-holder+etcd-leader+controller-manager-holder+scheduler-holder",
     "worker": "worker",
 }
+"""Machines by what they are called in the names of scenarios, and who that is."""
 
 
 def machines() -> Iterator[Scenario]:
     """Yield what can happen to whole machines."""
     for power, happens in _POWERS.items():
-        for name, target in _WHOLE.items():
+        for name, target in WHOLE.items():
             yield Scenario(
                 f"machine-{power}-{name}",
                 f"The machine that is {' and '.join(target.split('+'))} {happens}. "
@@ -152,8 +161,23 @@ def machines() -> Iterator[Scenario]:
                 BreakMachine(power),
                 target,
                 _LEASE_SECONDS if "+" in target else 10.0,
-                (*SERVED, LEASED) if "+" in target else SERVED,
+                tuple(_of_machine(power, target.split("+"))),
             )
+
+
+_AT_ONCE = frozenset({Power.FREEZE, Power.KILL})
+"""Nothing is said first: whoever waits for silence waits for its whole time."""
+
+
+def _of_machine(power: Power, roles: Sequence[str]) -> Iterator[str]:
+    """Yield what must hold when a machine with these roles is gone."""
+    yield from SERVED
+    if "etcd-leader" in roles:
+        yield CHANGED
+    if "vip-holder" in roles and power in _AT_ONCE:
+        yield NEXT_HOLDER
+    if "scheduler-holder" in roles:
+        yield LEASED
 
 
 def rolling() -> Iterator[Scenario]:
@@ -166,15 +190,33 @@ def rolling() -> Iterator[Scenario]:
         Unit.KUBELET: "all-nodes",
         Unit.RUNTIME: "all-nodes",
     }
-    rows = {Unit.APISERVER: ("N2", "N10")}
     for unit, target in everywhere.items():
+        follows, objectives = _ROLLED.get(unit, (_NOBODY, UNNOTICED))
         yield Scenario(
             f"{NAMES[unit]}-rolling-restart",
             f"{unit} is restarted on one machine after the other, each when the one before "
-            "serves again, as an upgrade does. Nobody notices: kept connections and watches live.",
+            f"serves again, as an upgrade does. {follows}",
             Restart(unit),
             target,
             5.0,
-            UNNOTICED,
-            rows.get(unit, ()),
+            objectives,
+            ("N2", "N10") if unit is Unit.APISERVER else (),
         )
+
+
+_NOBODY = "Nobody notices: kept connections and watches live."
+_ROLLED: Mapping[Unit, tuple[str, tuple[str, ...]]] = {
+    Unit.APISERVER: (
+        f"{_NOBODY[:-1]}, and no apiserver is left with all of them.",
+        (*UNNOTICED, SPREAD),
+    ),
+    Unit.ETCD: (
+        "The leader hands over first; a few requests in each machine's own apiserver fail.",
+        RESTARTED,
+    ),
+    Unit.BALANCER: (
+        "What goes through it in that moment is cut: reloading it cuts nothing.",
+        SERVED,
+    ),
+}
+"""What follows, and what must hold, where somebody notices or more is promised."""

@@ -21,31 +21,61 @@ LOST = "lost=0"
 CALM = (LOST, "notready=0")
 """Of any single fault: no acknowledged write is gone, no node is given up."""
 NONE_FAILED = "failed=0"
-UNNOTICED = (*CALM, NONE_FAILED)
-"""Of whatever an owner does on a working day."""
-SERVED = (*CALM, "gap<=1*promise")
+UNNOTICED = (*CALM, NONE_FAILED, "gap<=0.5s", "client-gap<3s", "watch-gap<1s", "cut=0")
+"""Of whatever an owner does on a working day. Clients wait for three seconds then, and none has to:
+who is told to come back does so after one. Watches live, or end in order and go on at once."""
+RESERVED = "service kept:gap<45s"
+"""Of a Service's client with a kept connection: nobody resets that when its apiserver is gone, and
+HTTP/2 asks after 30 s of silence and waits for 15 s."""
+SERVED = (*CALM, "gap<=1*promise", RESERVED)
 """Of any one machine that is gone."""
-ELECTED = (*CALM, "gap<=2.2*election")
-"""Two election time-outs, the longest that raft draws; votes; and clients come back."""
-HANDED = (*CALM, "gap<=0.22*election")
-"""A tenth of that: nobody waits for a time-out when the leader itself names its heir. But what is
-on its way to the old leader from a follower in that moment is dropped without a word, and waits for
-etcd's time-out of a request (etcd-io/etcd#8975): one or two of 120 writes per second."""
-QUIET = (*UNNOTICED, "elections=0", "moves=0")
-KILLED = (*CALM, "failed<=2")
-MOVED = (*CALM, "vip-move<=1.15*vip")
-DETECTED = (*CALM, "gap<=1.3*check")
-"""A frozen apiserver, which accepts and never answers."""
+CHANGED = "elections>=1"
+"""Whoever was hit did lead."""
+ELECTED = (*CALM, "gap<=3.75*election", "median gap<=2.2*election", CHANGED)
+"""Two election time-outs, the longest that raft draws; votes; and clients come back. Votes may be
+split and drawn for again, so that a single drill is held to more, and the median of many to it."""
+STEPPED = (*CALM, "gap<=5*election", "elections<=1")
+"""A leader that hears nobody finds out within two time-outs; only then do others stand."""
+HANDED = (*CALM, "gap<=0.5s", "median gap<=0.22*election", "elections=1")
+"""A tenth of an election: nobody waits for a time-out when the leader itself names its heir. But
+what is on its way to the old leader from a follower in that moment is dropped without a word, and
+waits for etcd's time-out of a request (etcd-io/etcd#8975): one or two of 120 writes per second."""
+RESTARTED = (*CALM, "gap<=0.5s")
+"""A member of etcd that restarts is the only one that its own machine's apiserver asks: requests
+that are in there fail, and watches there wait, until it is back or the balancers noticed."""
+PINNED = (*CALM, "gap<=0.5*promise", "elections=0")
+"""A member that does not lead: only who is bound to its machine notices."""
+QUIET = (*CALM, NONE_FAILED, "cut=0", "elections=0", "moves=0")
+KILLED = (*CALM, "failed<=2", "vip new:gap<2s")
+NEXT_HOLDER = "vip-move<=1.15*vip"
+MOVED = (*CALM, NEXT_HOLDER)
+ONE_HOLDER = "split<3s"
+"""Of an address that two machines claimed while they did not hear each other."""
+BLINDED = (*CALM, "moves=1", "vip-move<5s", "gap<5s")
+"""A balancer without an apiserver fails its check and gives the address up."""
+DETECTED = (*CALM, "out<=1.3*check", "client-gap<=1.6*check", RESERVED)
+"""A frozen apiserver, which accepts and never answers: every balancer leaves it out, and whoever
+waited for it is served by another. The others' clients notice nothing: their gap says nothing."""
+LEFT_OUT = "out<6s"
+"""An apiserver that does not reach its etcd: it finds out by a request of two seconds, and asks
+once a second; then the balancers ask it twice."""
+SPREAD = "share<=70"
+"""Of three apiservers that were restarted the last to come back has none at first."""
 LEASED = "lease<=1.2*lease-time"
 FOLLOWED = (*UNNOTICED, LEASED)
 """The lease of a holder that says nothing runs out, and another sees that when it next tries."""
+REPLACED = (*FOLLOWED, "overlap<2s")
+"""One that was frozen finds its lease gone when it goes on, and ends."""
 RELEASED = (*UNNOTICED, "lease<=0.3*lease-time")
 """A quarter of that: the lease is given back."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A drill by its name: what is done to whom, for how many seconds, and what must hold."""
+    """A drill by its name: what is done to whom, for how many seconds, and what must hold.
+
+    `after` is how many seconds are watched once all are served again.
+    """
 
     name: str
     explanation: str
@@ -54,6 +84,7 @@ class Scenario:
     seconds: float
     objectives: tuple[str, ...] = CALM
     shows: tuple[str, ...] = ()
+    after: float = 2.0
 
     @property
     def is_planned(self) -> bool:
