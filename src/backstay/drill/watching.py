@@ -16,6 +16,7 @@ from backstay.drill.load import etcd
 from backstay.drill.load.access import Access
 from backstay.drill.load.etcd_pb2 import StatusResponse
 from backstay.drill.nodes import NodeWatch
+from backstay.drill.quiet import QuietWatch
 from backstay.drill.recorder import Recorder
 from backstay.drill.run import Watcher
 from backstay.errors import BackstayError, StepFailedError
@@ -80,7 +81,7 @@ def follow_all(
 ) -> tuple[Watcher, ...]:
     """Return the watchers of a drill; `reach` finds machines again whose connection was lost."""
     journals = tuple(_journal(world.machine(host), ear, reach) for host, ear in heard.items())
-    return (*journals, NodeWatch.on(access).run)
+    return (*journals, NodeWatch.on(access).run, QuietWatch.on(access).run)
 
 
 def counting_sessions(world: World, site: Site) -> Watcher:
