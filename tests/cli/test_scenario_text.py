@@ -68,6 +68,15 @@ def test_a_suite_can_be_looked_into(backstay: Program) -> None:
     assert backstay("drill", "list", "idle", "--suite", "quick").code == 64
 
 
+def test_what_a_suite_drills_again_and_again_is_a_row_with_how_often(backstay: Program) -> None:
+    """Ten elections are one scenario."""
+    said = backstay("drill", "list", "--suite", "numbers")
+    rows = [line for line in said.out.splitlines() if line.startswith("etcd-leader-kill")]
+    assert len(rows) == 1
+    assert "×10 " in rows[0] or "x10 " in rows[0]
+    assert f"{len({*SUITES['numbers']})} scenarios" in said.out
+
+
 def test_names_are_completed(backstay: Program) -> None:
     """Scenarios, suites, and roles with the machines of the configuration that is named."""
     file = backstay.folder / "other.yaml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -25,10 +26,13 @@ INDENT = 13
 
 
 def list_text(scenarios: Sequence[Scenario], suites: Mapping[str, int], look: Look) -> str:
-    """Return a row for each scenario, within the width; explained when all is told."""
+    """Return a row for each scenario, within the width; explained when all is told.
+
+    One that a suite has several times is there once, with how often.
+    """
     if look.detail is Detail.FULL:
-        return "\n\n".join(explanation(one, look) for one in scenarios)
-    rows = [_row(one, look) for one in scenarios]
+        return "\n\n".join(explanation(one, look) for one in dict.fromkeys(scenarios))
+    rows = [_row(one, times, look) for one, times in Counter(scenarios).items()]
     others = zip(HEAD[:3], *(row[:3] for row in rows), strict=True)
     width = sum(max(map(len, column)) + len(GAP) for column in others)
     left = max(look.width - width, FEWEST_COLUMNS)
@@ -36,18 +40,19 @@ def list_text(scenarios: Sequence[Scenario], suites: Mapping[str, int], look: Lo
     return f"{table(HEAD, cut, look=look)}\n\n{_about(scenarios, suites, look)}"
 
 
-def _row(one: Scenario, look: Look) -> tuple[str, ...]:
+def _row(one: Scenario, times: int, look: Look) -> tuple[str, ...]:
     calm = set(CALM) <= set(one.objectives)
     own = [each for each in one.objectives if not (calm and each in CALM)]
     target = shortened(one.target, TARGET_COLUMNS, look.marks)
-    return one.name, target, f"{one.seconds:g} s", ",".join(own) or look.marks.dash
+    name = one.name if times == 1 else f"{one.name} {look.marks.times}{times}"
+    return name, target, f"{one.seconds:g} s", ",".join(own) or look.marks.dash
 
 
 def _about(scenarios: Sequence[Scenario], suites: Mapping[str, int], look: Look) -> str:
     total = sum(one.seconds for one in scenarios)
     named = ", ".join(f"{name} ({count})" for name, count in suites.items())
     said = (
-        f"{plural(len(scenarios), 'scenario')}, whose faults stand for {total:,.0f} s in all.",
+        f"{plural(len({*scenarios}), 'scenario')}, whose faults stand for {total:,.0f} s in all.",
         f"Where {CALM[0]} is not named, {','.join(CALM)} must hold too.",
         "Explained: backstay drill list NAME, or -o wide.",
         f"Suites: {named}: backstay drill list --suite NAME",

@@ -144,7 +144,7 @@ def suite(
     output_dir: Path | None,
     junit: Path | None,
 ) -> int:
-    """Drill one scenario of a set after the other: quick (if none is named), default, planned, all.
+    """Drill the scenarios of a set: quick (if none is named), default, numbers, planned, all.
 
     What needs whole machines, or a disk of etcd's own, is left out where there is none. What a set
     holds: backstay drill list --suite NAME.
