@@ -162,11 +162,14 @@ class Stream(StrEnum):
     CLOSED = "closed"
     FAILED = "failed"
     COMPACTED = "compacted"
+    """What followed the revision that it knew is gone: it begins anew."""
+    LISTED = "listed"
+    """It learned from a list what there is; the events before this turn are what was new in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchTurn:
-    """A watch was opened from a revision (exclusive), ended in order, or broke."""
+    """A watch was opened from a revision (exclusive), ended in order, broke, or began anew."""
 
     client: str
     at: int

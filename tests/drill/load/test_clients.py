@@ -31,7 +31,7 @@ from backstay.drill.history import (
 from backstay.drill.load import etcd, kube
 from backstay.drill.load.clients import Notebook, Watching, Working
 from backstay.drill.load.plan import Worker
-from backstay.drill.load.store import Event, Result
+from backstay.drill.load.store import Event, Result, Snapshot
 from fakes.drill_tls import credentials
 from fakes.etcd_member import etcd_member
 from fakes.kube_api import Api, Session, answers, cut, go_away, kube_api
@@ -70,10 +70,10 @@ class Quick:
         await asyncio.sleep(self.takes(self.done))
         return Result(Outcome.OK, value, self.done, self.done)
 
-    async def position(self, *, seconds: float) -> int:
+    async def snapshot(self, *, seconds: float) -> Snapshot:
         """Be where it is."""
         del seconds
-        return self.done
+        return Snapshot(self.done, {})
 
     async def watch(self, after: int, *, opened: Callable[[], None]) -> AsyncIterator[Event]:
         """Be watched by nobody."""
@@ -287,22 +287,31 @@ async def kube_registers_again(server: Api) -> kube.Registers:
 
 
 async def test_a_watch_begins_anew_where_its_revision_is_gone() -> None:
-    """What was compacted is not waited for, and the next turn says from where it begins."""
+    """As an informer it lists what there is: of what was missed it hears the newest of each key."""
     async with kube_api() as server:
         writing = await kube_registers(server)
-        watch = Watching(WATCHER, await kube_registers_again(server), frozenset(KEYS), after=1)
+        known = (await writing.snapshot(seconds=20)).revision
+        for value in ("x-1", "x-2"):
+            newest = await writing.write("a", value, seconds=20)
+        reading = await kube_registers_again(server)
+        watch = Watching(WATCHER, reading, frozenset(KEYS), after=known)
         server.compact()
         async with watching(watch) as when:
             async with asyncio.timeout(20):
-                while len(turns(when)) < 3:
+                while turns(when)[-1] != (Stream.OPENED, "") or len(turns(when)) < 4:
                     await asyncio.sleep(0.005)
             now = server.revision
-            await writing.write("a", "x-1", seconds=20)
-            await all_heard(when, [(server.revision, "x-1")])
+            await writing.write("b", "x-3", seconds=20)
+            await all_heard(when, [(newest.modified or 0, "x-2"), (server.revision, "x-3")])
         await writing.close()
-    assert turns(when) == [(Stream.OPENED, ""), (Stream.COMPACTED, "http 410"), (Stream.OPENED, "")]
-    last = [one for one in when.records if isinstance(one, WatchTurn)][-1]
-    assert last.revision == now
+    assert turns(when) == [
+        (Stream.OPENED, ""),
+        (Stream.COMPACTED, "http 410"),
+        (Stream.LISTED, ""),
+        (Stream.OPENED, ""),
+    ]
+    last = [one for one in when.records if isinstance(one, WatchTurn)]
+    assert [one.revision for one in last] == [known, known, now, now]
 
 
 async def test_a_watch_that_cannot_begin_says_why_and_tries_again() -> None:

@@ -187,7 +187,7 @@ async def watched(registers: Registers, after: int, count: int) -> list[Event]:
 async def test_a_watch_tells_what_happened_since(member: Member, registers: Registers) -> None:
     """Puts and deletions come with key, value and revision, from where it was asked to begin."""
     await registers.write("a", "x-1", seconds=SECONDS)
-    start = await registers.position(seconds=SECONDS)
+    start = (await registers.snapshot(seconds=SECONDS)).revision
     await registers.write("b", "x-2", seconds=SECONDS)
     await remove_registers(registers.etcd, RUN, seconds=SECONDS)
     found = await watched(registers, start, 3)
@@ -257,13 +257,11 @@ async def test_a_watch_ends_with_its_member(member: Member, registers: Registers
     assert (found.error, heard) == ("not connected", [])
 
 
-async def test_a_position_that_cannot_be_had_ends_a_watch(
-    member: Member, registers: Registers
-) -> None:
+async def test_a_list_that_cannot_be_had_ends_a_watch(member: Member, registers: Registers) -> None:
     """Where to begin is part of watching."""
     member.refusals.append((grpc.StatusCode.UNAVAILABLE, "etcdserver: no leader"))
     with pytest.raises(WatchEndedError, match="no leader"):
-        await registers.position(seconds=SECONDS)
+        await registers.snapshot(seconds=SECONDS)
 
 
 async def test_members_tell_who_they_are_and_what_they_have(

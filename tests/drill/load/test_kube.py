@@ -221,7 +221,7 @@ async def test_a_watch_tells_what_happened_since_and_how_far_it_is(
     server: kube_api.Api, registers: Registers
 ) -> None:
     """Events carry key, value and revision; a bookmark carries only a revision."""
-    start = await registers.position(seconds=SECONDS)
+    start = (await registers.snapshot(seconds=SECONDS)).revision
     first = await registers.write("a", "x-1", seconds=SECONDS)
     second = await registers.write("b", "x-2", seconds=SECONDS)
     found = await events(registers, start, 3, then=server.bookmark)
@@ -287,13 +287,13 @@ async def test_a_watch_that_is_told_to_wait_says_how_long(
     assert found.wait == 3.0
 
 
-async def test_a_position_that_makes_no_sense_ends_a_watch(
+async def test_a_list_that_makes_no_sense_ends_a_watch(
     server: kube_api.Api, registers: Registers
 ) -> None:
     """What is no list of the API's has no revision to begin at."""
     server.acts.append(says(b"[]"))
     with pytest.raises(WatchEndedError, match="bad answer"):
-        await registers.position(seconds=SECONDS)
+        await registers.snapshot(seconds=SECONDS)
 
 
 async def test_a_watch_may_end_in_order(server: kube_api.Api, registers: Registers) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given, settings
@@ -258,6 +259,18 @@ def lose_the_last_events(records: list[Record]) -> None:
         records.remove(one)
 
 
+def begin_anew(one: WatchEvent) -> list[Record]:
+    """What a watch says that learned from a list what was there by then."""
+    gone = WatchTurn(WATCH, one.at, Stream.COMPACTED, 0, "http 410")
+    listed = replace(gone, turn=Stream.LISTED, revision=one.modified, error="")
+    return [gone, listed, replace(listed, turn=Stream.OPENED)]
+
+
+def lose_an_event_in_a_list(records: list[Record]) -> None:
+    one = inner_event(records)
+    put(records, one, *begin_anew(one))
+
+
 def repeat_an_event(records: list[Record]) -> None:
     one = inner_event(records)
     put(records, one, one, replace(one, batch=one.batch + 1000))
@@ -352,6 +365,7 @@ BAD: dict[Spoiling, tuple[str, str]] = {
     lose_an_event_of_an_unknown_write: ("watches", "never heard of "),
     lose_an_event_between_turns: ("watches", "never heard of "),
     lose_the_last_events: ("watches", "never heard of "),
+    lose_an_event_in_a_list: ("watches", "began anew without "),
     repeat_an_event: ("watches", "twice: "),
     repeat_an_event_in_its_batch: ("watches", "twice: "),
     repeat_after_resuming: ("watches", "twice: "),
@@ -420,6 +434,31 @@ def test_a_watch_that_does_not_stand_at_the_end_proves_nothing() -> None:
     assert (doubt.check, doubt.verdict) == ("watches", Verdict.INCONCLUSIVE)
     assert doubt.what == f"etcd: at the end of all, down: {WATCH}"
     assert doubt.evidence == (f"{last.at / SECOND:.3f} s: {WATCH} failed: reset",)
+
+
+def written_twice(records: list[Record]) -> tuple[WatchEvent, WatchEvent]:
+    """Two events of a watch on one key, one after the other."""
+    mine = [one for one in records if getattr(one, "client", "") == WATCH]
+    return next(
+        (one, after)
+        for one, after in pairwise(mine)
+        if isinstance(one, WatchEvent) and isinstance(after, WatchEvent)
+        if one.key == after.key and one.modified < after.modified
+    )
+
+
+def test_a_list_tells_the_newest_of_each_key_alone() -> None:
+    """What was overwritten before a watch began anew is not asked for; that it did is told."""
+    good = history(1)
+    records = list(good.records)
+    older, newer = written_twice(records)
+    gone, *anew = begin_anew(newer)
+    put(records, newer, newer, *anew)
+    put(records, older, gone)
+    found = judge(replace(good, records=tuple(records)), now=lambda: 0.0)
+    assert found.verdict is Verdict.PASS, found.findings
+    (said,) = (one.what for one in found.findings if one.what.startswith("etcd: 2 watches"))
+    assert "one began anew (410)" in said
 
 
 def test_the_operation_that_makes_no_sense_is_told_of_first() -> None:

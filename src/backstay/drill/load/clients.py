@@ -11,6 +11,7 @@ from random import Random
 from backstay.drill.history import (
     SECOND,
     Action,
+    Change,
     Client,
     Connection,
     Operation,
@@ -20,12 +21,12 @@ from backstay.drill.history import (
     WatchTurn,
 )
 from backstay.drill.load.plan import Worker
-from backstay.drill.load.store import Result, Store, WatchEndedError
+from backstay.drill.load.store import Event, Result, Store, WatchEndedError
 
 REOPEN_SECONDS = 0.1
 """Between the end of a watch and the next: informers wait longer, and would see less."""
 
-POSITION_SECONDS = 5.0
+SNAPSHOT_SECONDS = 5.0
 
 
 @dataclass(slots=True)
@@ -108,14 +109,16 @@ class Working:
 class Watching:
     """A watch on all keys of a store, opened again from where it was whenever it ends.
 
-    `after` is the last revision that it knows of, None when it has to ask for one. It `stands`
-    while it would hear of what happens.
+    `after` is the last revision that it knows of, None when it has to ask what there is; `before`
+    is the last that it knew when it had to begin anew. It `stands` while it would hear of what
+    happens.
     """
 
     client: Client
     store: Store
     keys: frozenset[str]
     after: int | None = None
+    before: int | None = None
     stands: bool = False
 
     async def run(self, notebook: Notebook) -> None:
@@ -133,24 +136,37 @@ class Watching:
             await self.store.close()
 
     async def _turn(self, notebook: Notebook) -> None:
-        if self.after is None:
-            self.after = await self.store.position(seconds=POSITION_SECONDS)
+        after = self.after if self.after is not None else await self._begin(notebook)
         opened = partial(self._note, notebook, Stream.OPENED)
-        async for event in self.store.watch(self.after, opened=opened):
-            self.after = max(self.after, event.modified)
-            if event.key and event.key not in self.keys:
-                continue
-            notebook.record(
-                WatchEvent(
-                    self.client.name,
-                    notebook.clock(),
-                    event.change,
-                    event.modified,
-                    event.key,
-                    event.value,
-                    event.batch,
-                )
+        async for event in self.store.watch(after, opened=opened):
+            self.after = after = max(after, event.modified)
+            if not event.key or event.key in self.keys:
+                self._hear(event, notebook)
+
+    async def _begin(self, notebook: Notebook) -> int:
+        """Return the revision to watch from; who begins anew hears from a list what was missed."""
+        found = await self.store.snapshot(seconds=SNAPSHOT_SECONDS)
+        self.after = found.revision
+        if self.before is not None:
+            for key, (value, modified) in sorted(found.values.items(), key=lambda one: one[1][1]):
+                if modified > self.before and key in self.keys:
+                    self._hear(Event(Change.PUT, modified, key, value), notebook)
+            self._note(notebook, Stream.LISTED)
+            self.before = None
+        return found.revision
+
+    def _hear(self, event: Event, notebook: Notebook) -> None:
+        notebook.record(
+            WatchEvent(
+                self.client.name,
+                notebook.clock(),
+                event.change,
+                event.modified,
+                event.key,
+                event.value,
+                event.batch,
             )
+        )
 
     def _end(self, error: WatchEndedError, notebook: Notebook) -> None:
         turn = Stream.FAILED if error.error else Stream.CLOSED
@@ -158,6 +174,7 @@ class Watching:
             turn = Stream.COMPACTED
         self._note(notebook, turn, error.error)
         if error.compacted:
+            self.before = self.after if self.before is None else self.before
             self.after = None
 
     def _note(self, notebook: Notebook, turn: Stream, error: str = "") -> None:

@@ -13,7 +13,7 @@ import grpc.aio
 from backstay.drill.history import Change, Outcome
 from backstay.drill.load import etcd_pb2 as pb
 from backstay.drill.load.access import Address, Credentials
-from backstay.drill.load.store import Event, Result, WatchEndedError
+from backstay.drill.load.store import Event, Result, Snapshot, WatchEndedError
 
 PREFIX = "/backstay/drill/"
 """Beside /registry, which is Kubernetes' own; removed when a drill ends."""
@@ -144,27 +144,31 @@ class Registers:
         found = reply.kvs[0]
         return Result(Outcome.OK, found.value.decode(), reply.header.revision, found.mod_revision)
 
-    async def position(self, *, seconds: float) -> int:
-        """Return the store's revision; raises WatchEndedError."""
+    async def snapshot(self, *, seconds: float) -> Snapshot:
+        """Read them all linearizably; raises WatchEndedError."""
         try:
-            return await self._revision(seconds=seconds)
+            reply = await self._range(seconds=seconds)
         except grpc.RpcError as error:
             raise WatchEndedError(_said(error)) from error
+        return Snapshot(reply.header.revision, self._values(reply))
 
-    async def _revision(self, *, seconds: float) -> int:
-        request = pb.RangeRequest(key=self._key(""))
-        reply = await self.etcd.ask("KV/Range", request, pb.RangeResponse, seconds=seconds)
-        return int(reply.header.revision)
-
-    async def all(self, *, seconds: float) -> Mapping[str, tuple[str, int]]:
+    async def all(self, *, seconds: float) -> Mapping[str, tuple[str | None, int]]:
         """Return value and revision of every register as this very member has them, by key.
 
         A linearizable read comes first: the member then has all that was acknowledged before.
         """
-        await self._revision(seconds=seconds)
+        await self.etcd.ask(
+            "KV/Range", pb.RangeRequest(key=self._key("")), pb.RangeResponse, seconds=seconds
+        )
+        return self._values(await self._range(seconds=seconds, serializable=True))
+
+    async def _range(self, *, seconds: float, serializable: bool = False) -> Any:  # noqa: ANN401  # a RangeResponse
         start = self.prefix.encode()
-        request = pb.RangeRequest(key=start, range_end=prefix_end(start), serializable=True)
-        reply = await self.etcd.ask("KV/Range", request, pb.RangeResponse, seconds=seconds)
+        end = prefix_end(start)
+        request = pb.RangeRequest(key=start, range_end=end, serializable=serializable)
+        return await self.etcd.ask("KV/Range", request, pb.RangeResponse, seconds=seconds)
+
+    def _values(self, reply: Any) -> Mapping[str, tuple[str | None, int]]:  # noqa: ANN401  # a RangeResponse
         return {
             one.key.decode().removeprefix(self.prefix): (one.value.decode(), one.mod_revision)
             for one in reply.kvs

@@ -32,7 +32,7 @@ from backstay.drill.load.http2 import (
     Response,
     connect,
 )
-from backstay.drill.load.store import Event, Result, WatchEndedError
+from backstay.drill.load.store import Event, Result, Snapshot, WatchEndedError
 
 NAMESPACE = "backstay-drill-"
 """With the drill's own name behind: another may still be on its way out."""
@@ -221,20 +221,22 @@ class Registers:
             return Result(outcome, written, error=error.error, told_to_retry=error.told_to_retry)
         return Result(Outcome.OK, written or found, None, modified, told_to_retry=told)
 
-    async def position(self, *, seconds: float) -> int:
-        """Return the collection's resourceVersion; raises WatchEndedError."""
+    async def snapshot(self, *, seconds: float) -> Snapshot:
+        """List them as an informer does before it watches; raises WatchEndedError."""
         try:
-            found = await _good(self.api, "GET", f"{collection(self.run)}?limit=1", b"", seconds)
-            with _understood():
-                return int(found["metadata"]["resourceVersion"])
+            return await self._list(seconds)
         except KubeError as error:
             raise WatchEndedError(error.error) from error
 
     async def all(self, *, seconds: float) -> Mapping[str, tuple[str | None, int]]:
         """Return value and resourceVersion of every register, by key; raises KubeError."""
+        return (await self._list(seconds)).values
+
+    async def _list(self, seconds: float) -> Snapshot:
         found = await _good(self.api, "GET", collection(self.run), b"", seconds)
         with _understood():
-            return {_key(one): _register(one) for one in found["items"]}
+            values = {_key(one): _register(one) for one in found["items"]}
+            return Snapshot(int(found["metadata"]["resourceVersion"]), values)
 
     async def watch(self, after: int, *, opened: Callable[[], None]) -> AsyncIterator[Event]:
         """Yield what happens after a resourceVersion, until WatchEndedError."""

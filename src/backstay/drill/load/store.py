@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -32,6 +32,14 @@ class Event:
     batch: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All registers by key, value and revision of each, as they were at a revision of the store."""
+
+    revision: int
+    values: Mapping[str, tuple[str | None, int]]
+
+
 class WatchEndedError(Exception):
     """A watch ended: in order (`closed`), badly (`failed`), or its revision is gone.
 
@@ -54,8 +62,8 @@ class Store(Protocol):
     async def read(self, key: str, *, seconds: float) -> Result:
         """Return what is there, no older than any write that was acknowledged before."""
 
-    async def position(self, *, seconds: float) -> int:
-        """Return the store's revision now, to watch from; raises WatchEndedError."""
+    async def snapshot(self, *, seconds: float) -> Snapshot:
+        """Return all there is, no older than what was acknowledged; raises WatchEndedError."""
 
     def watch(self, after: int, *, opened: Callable[[], None]) -> AsyncIterator[Event]:
         """Yield what happens after a revision, until WatchEndedError; `opened` hears it begin."""

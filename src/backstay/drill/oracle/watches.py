@@ -58,7 +58,7 @@ def _last(client: str, turns: Sequence[WatchTurn]) -> str:
 
 
 def _anew(turns: Mapping[str, Sequence[WatchTurn]]) -> str:
-    """Say how often a watch had to begin anew: it is not asked for what it then missed."""
+    """Say how often a watch had to begin anew: it is asked for less of what it then missed."""
     count = sum(one.turn is Stream.COMPACTED for found in turns.values() for one in found)
     return f"; one began anew (410) {count} times" if count else ""
 
@@ -75,6 +75,11 @@ def _evidence(store: Store, values: Values, end: int | None) -> Iterator[str]:
             part = slice(bisect_right(revisions, low), bisect_right(revisions, high))
             missing = (one for one in revisions[part] if one not in heard)
             yield from (f"{client} never heard of {told(values.at[one])}" for one in missing)
+        for low, high in _listed(watch):
+            part = slice(bisect_right(revisions, low), bisect_right(revisions, high))
+            newest = {values.at[one].key: one for one in revisions[part]}
+            missing = (one for one in newest.values() if one not in heard)
+            yield from (f"{client} began anew without {told(values.at[one])}" for one in missing)
 
 
 def _changes(watch: Watch) -> Iterator[WatchEvent]:
@@ -129,10 +134,23 @@ def _truth(watch: Watch, values: Values) -> Iterator[str]:
         yield from values.against(one)
 
 
+def _listed(watch: Watch) -> Iterator[tuple[int, int]]:
+    """Yield the ranges of revisions (the first exclusive) of which a list told the newest."""
+    low: int | None = None
+    for one in watch:
+        if isinstance(one, WatchTurn):
+            if one.turn is Stream.COMPACTED:
+                low = one.revision if low is None else low
+            elif one.turn is Stream.LISTED and low is not None and one.revision is not None:
+                yield low, one.revision
+                low = None
+
+
 def _covered(watch: Watch, due: int) -> Iterator[tuple[int, int]]:
     """Yield the ranges of revisions (the first exclusive) that a watch must have delivered.
 
-    A turn resumes where the last one ended, unless that was compacted: then a new range begins.
+    A turn resumes where the last one ended, unless that was compacted: then a new range begins, and
+    of what is between the two a list told the newest alone.
     """
     low: int | None = None
     high = -1
