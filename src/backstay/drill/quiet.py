@@ -17,7 +17,7 @@ NOTHING = f"{NAMESPACES}/backstay-drill-quiet/configmaps"
 WATCH = f"{NOTHING}?watch=1&resourceVersion=0&timeoutSeconds=3600"
 """Without bookmarks, for longer than any drill: an apiserver ends others after half an hour."""
 CONNECT_SECONDS = 5.0
-AGAIN_SECONDS = 0.5
+AGAIN_SECONDS = 0.2
 
 
 @dataclass(slots=True)

@@ -70,7 +70,8 @@ def cuts(history: History, times: Times) -> int | None:
     These are the watches, and the quiet streams that nothing is sent on. One that cannot be opened
     again is cut once.
     """
-    clients = {one.name for one in history.header.clients if one.watches and one.path is Path.VIP}
+    watches = (one for one in history.header.clients if one.watches)
+    clients = {one.name for one in watches if one.path in {Path.VIP, Path.SERVICE}}
     turns: list[WatchTurn | Mark] = [
         *(one for one in history.of(WatchTurn) if one.client in clients),
         *(one for one in history.of(Mark) if one.kind is Kind.STREAM),
