@@ -10,32 +10,29 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
-import grpc
-
 from backstay.drill.history import (
     Client,
     FinalHash,
-    FinalRead,
     Path,
     Record,
 )
 from backstay.drill.load import etcd, kube
 from backstay.drill.load.access import Access, Address
 from backstay.drill.load.clients import Notebook, Watching, Working
+from backstay.drill.load.final import (
+    FINAL_SECONDS,
+    PATIENCE_SECONDS,
+    POLL_SECONDS,
+    Failure,
+    Source,
+    final_reads,
+)
 from backstay.drill.load.newest import Newest
 from backstay.drill.load.plan import LoadPlan
 from backstay.drill.load.store import Store
 from backstay.errors import GateTimeoutError, StepFailedError
 
 T = TypeVar("T")
-
-PATIENCE_SECONDS = 5.0
-"""For what is asked once, before and after the load."""
-
-FINAL_SECONDS = 30.0
-POLL_SECONDS = 0.2
-
-Failure = (kube.KubeError, grpc.RpcError)
 
 
 @dataclass(slots=True)
@@ -116,30 +113,13 @@ class ClusterLoad:
 
         A source that does not answer leaves nothing: the judge sees that it is missing.
         """
-        await asyncio.gather(
-            *(
-                self._read(f"etcd {host}", self._member(host), record)
-                for host in self.access.members
-            ),
-            *(
-                self._read(f"apiserver {host}", self._plane(host), record)
-                for host in self.access.planes
-            ),
-        )
+        sources: dict[str, Source] = {
+            **{f"etcd {host}": self._member(host) for host in self.access.members},
+            **{f"apiserver {host}": self._plane(host) for host in self.access.planes},
+        }
+        for one in await final_reads(sources, self.plan.keys):
+            record(one)
         await self._hash(record)
-
-    async def _read(
-        self,
-        source: str,
-        store: etcd.Registers | kube.Registers,
-        record: Callable[[Record], None],
-    ) -> None:
-        with suppress(GateTimeoutError):
-            found = await _eventually(lambda: store.all(seconds=PATIENCE_SECONDS))
-            for key in self.plan.keys:
-                value, modified = found.get(key, (None, None))
-                record(FinalRead(source, key, value, modified))
-        await store.close()
 
     async def _hash(self, record: Callable[[Record], None]) -> None:
         members = {host: self._member(host).etcd for host in self.access.members}
