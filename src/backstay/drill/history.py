@@ -204,6 +204,8 @@ class Kind(StrEnum):
     STREAM = "stream"
     """`subject`: a stream through the endpoint on which nothing is sent; `state`: opened, closed
     in order, failed; `detail`: the error."""
+    RENEWAL = "renewal"
+    """`subject`: the node that renewed its Lease then."""
     NOTE = "note"
 
 

@@ -18,6 +18,7 @@ from backstay.drill.load.etcd_pb2 import StatusResponse
 from backstay.drill.nodes import NodeWatch
 from backstay.drill.quiet import QuietWatch
 from backstay.drill.recorder import Recorder
+from backstay.drill.renewals import RenewalWatch
 from backstay.drill.run import Watcher
 from backstay.errors import BackstayError, StepFailedError
 from backstay.fleet.transport import Machine
@@ -81,7 +82,9 @@ def follow_all(
 ) -> tuple[Watcher, ...]:
     """Return the watchers of a drill; `reach` finds machines again whose connection was lost."""
     journals = tuple(_journal(world.machine(host), ear, reach) for host, ear in heard.items())
-    return (*journals, NodeWatch.on(access).run, QuietWatch.on(access).run)
+    zeros = {host: ear.zero for host, ear in heard.items()}
+    apart = (NodeWatch.on(access), QuietWatch.on(access), RenewalWatch.on(access, zeros))
+    return (*journals, *(one.run for one in apart))
 
 
 def counting_sessions(world: World, site: Site) -> Watcher:

@@ -60,7 +60,7 @@ PROMISED = {
     "N6": {"gap", "split"},
     "N7": {"moves"},
     "N8": {"cut", "elections", "moves"},
-    "N9": {"notready"},
+    "N9": {"notready", "renewal"},
     "N10": {"share"},
     "N11": {"failed", "gap"},
     "N13": {"lease", "overlap"},

@@ -341,3 +341,14 @@ def test_a_groups_numbers_take_the_place_of_the_endpoints() -> None:
     found = measure(history(write(3), write(3, Outcome.FAIL), write(3, client="member")))
     assert (found.failed, found.of("etcd new").failed, found.of("vip kept").failed) == (1, 0, 1)
     assert found.of("node kept").groups == ()
+
+
+def test_a_node_is_silent_between_its_renewals_and_until_the_end() -> None:
+    """A longer silence before the fault is no consequence of it."""
+
+    def renewals(*seconds: float) -> tuple[Mark, ...]:
+        return tuple(Mark(int(at * SECOND), Kind.RENEWAL, "w-1") for at in seconds)
+
+    assert measure(history(*renewals(0, 1.9, 2.5, 6, 7))).renewal_gaps == {"w-1": 3.5}
+    assert measure(history(*renewals(0, 1.9, 2.5))).renewal_gaps == {"w-1": 5.5}
+    assert measure(history()).renewal_gaps == {}

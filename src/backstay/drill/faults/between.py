@@ -40,6 +40,7 @@ from backstay.drill.faults.scenario import (
     ONE_HOLDER,
     QUIET,
     RELEASED,
+    RENEWED,
     RESTARTED,
     SERVED,
     STEPPED,
@@ -216,12 +217,12 @@ LINKS = (
     Scenario(
         "connection-silent-drop",
         "The connections of a worker to the endpoint die without a word; new ones work. The "
-        "kubelet notices by its pings within 45 s, long before that its node is given up.",
+        "kubelet notices by its pings within 45 s, and its node stays Ready.",
         Silence(),
         "worker",
         # Were it to hang until they are back, its node would be given up 50 s after its last word.
         75.0,
-        UNNOTICED,
+        RENEWED,
         ("N9",),
     ),
     Scenario(

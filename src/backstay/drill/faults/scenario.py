@@ -45,6 +45,8 @@ RESTARTED = (*CALM, "gap<=0.5s")
 that are in there fail, and watches there wait, until it is back or the balancers noticed."""
 PINNED = (*CALM, "gap<=0.5*promise", "elections=0")
 """A member that does not lead: only who is bound to its machine notices."""
+RENEWED = (*UNNOTICED, "renewal<45s")
+"""A kubelet whose connection died without a word finds out, and goes on over another."""
 QUIET = (*CALM, NONE_FAILED, "cut=0", "elections=0", "moves=0")
 KILLED = (*CALM, "failed<=2", "vip new:gap<2s")
 NEXT_HOLDER = "vip-move<=1.15*vip"

@@ -210,6 +210,7 @@ def _numbers(numbers: Numbers) -> Mapping[str, object]:
         "lease_gap_seconds": dict(numbers.lease_gaps),
         "lease_overlap_seconds": dict(numbers.lease_overlaps),
         "nodes_not_ready": list(numbers.not_ready) if numbers.nodes else None,
+        "renewal_gap_seconds": dict(numbers.renewal_gaps),
         "sessions": dict(numbers.sessions),
         "errors": dict(numbers.errors),
         "groups": [_group(one) for one in numbers.groups],

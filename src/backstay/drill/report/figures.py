@@ -85,6 +85,7 @@ FIGURES = (
     Figure("lease_gap_seconds", "Until the next holder had the lease {}", Unit.SECONDS),
     Figure("lease_overlap_seconds", "Two holders at once of the lease {}", Unit.SECONDS),
     Figure("nodes_not_ready", "Nodes that were not Ready", Unit.COUNT),
+    Figure("renewal_gap_seconds", "Longest silence of the node {}", Unit.SECONDS),
     Figure("healed_seconds", "From the end of the fault until all was well", Unit.SECONDS),
     Figure("operations", "Operations", Unit.COUNT, Better.NEITHER),
     Figure("acknowledged", "Acknowledged operations", Unit.COUNT, Better.NEITHER),

@@ -65,7 +65,8 @@ class Numbers:
     `out` is until all balancers had left out an apiserver, `vip_split` how long two machines held
     the address once the fault was undone, and `healed` when the last failure or part that was down
     was over.
-    `sessions` are the balancers' connections to each apiserver, before the clients stopped.
+    `sessions` are the balancers' connections to each apiserver, before the clients stopped, and
+    `renewal_gaps` how long each node said nothing.
     """
 
     groups: tuple[Group, ...]
@@ -96,6 +97,7 @@ class Numbers:
     not_ready: tuple[str, ...] = ()
     errors: Mapping[str, int] = field(default_factory=dict)
     sessions: Mapping[str, int] = field(default_factory=dict)
+    renewal_gaps: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, group: str) -> Numbers:
         """Return the numbers with those of one group in the place of the endpoint's."""
@@ -153,6 +155,7 @@ def measure(history: History) -> Numbers:
         not_ready=told.not_ready(marks, times),
         errors=_errors(during),
         sessions=told.sessions(marks),
+        renewal_gaps=told.renewal_gaps(marks, times),
     )
 
 

@@ -233,6 +233,11 @@ QUANTITIES: Mapping[str, Quantity] = {
         "nodes that were not Ready at some time",
         lambda numbers, _: len(numbers.not_ready) if numbers.nodes else None,
     ),
+    "renewal": Quantity(
+        "longest time that a node did not renew its lease",
+        lambda numbers, _: _longest(numbers.renewal_gaps),
+        is_time=True,
+    ),
     "heal": Quantity(
         "from the undoing until the last failure was over and all was up again",
         lambda numbers, _: numbers.healed,

@@ -175,6 +175,20 @@ def not_ready(marks: Sequence[Mark], times: Times) -> tuple[str, ...]:
     return tuple(sorted(set(found)))
 
 
+def renewal_gaps(marks: Sequence[Mark], times: Times) -> Mapping[str, float]:
+    """Return, for each node, the longest time without a word of it that ends after the fault."""
+    found: dict[str, list[int]] = defaultdict(list)
+    for one in marks:
+        if one.kind is Kind.RENEWAL:
+            found[one.subject].append(one.at)
+    return {node: _longest((*at, times.end), times) for node, at in sorted(found.items())}
+
+
+def _longest(moments: Iterable[int], times: Times) -> float:
+    spans = (pair for pair in pairwise(sorted(moments)) if pair[1] > times.since)
+    return max((end - begin for begin, end in spans), default=0) / SECOND
+
+
 def sessions(marks: Sequence[Mark]) -> Mapping[str, int]:
     """Return how many connections led from all balancers to each apiserver at the end."""
     count: dict[str, int] = defaultdict(int)
