@@ -91,7 +91,7 @@ def test_the_page_tells_the_drill_and_draws_it(browser: Browser, tmp_path: Path)
     """Every operation is in view at first, and there are dots."""
     history = story(objectives=("gap<2s",))
     shown(browser, history, tmp_path)
-    assert browser.text("h1").startswith("Writes stopped for 1.4 s")
+    assert browser.text("h1").startswith("Writes stopped for 1.5 s")
     count = len(history.of(Operation))
     assert visible(browser).startswith(f"{WHOLE} · {count:,} operations · ")
     assert dots(browser) > 1000
