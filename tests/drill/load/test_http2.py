@@ -15,18 +15,8 @@ from hyperframe.frame import GoAwayFrame
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backstay.drill.load.http2 import (
-    CLIENT_GO,
-    FATES,
-    WINDOW,
-    Connection,
-    Failure,
-    Fate,
-    Headers,
-    Health,
-    RequestError,
-    connect,
-)
+from backstay.drill.load.failures import FATES, Failure, Fate, RequestError
+from backstay.drill.load.http2 import CLIENT_GO, WINDOW, Connection, Headers, Health, connect
 from fakes.drill_tls import NAME, credentials, server_context
 from fakes.kube_api import (
     Act,

@@ -24,14 +24,8 @@ from typing import Any
 
 from backstay.drill.history import Change, Outcome
 from backstay.drill.load.access import Address
-from backstay.drill.load.http2 import (
-    Connection,
-    Fate,
-    Headers,
-    RequestError,
-    Response,
-    connect,
-)
+from backstay.drill.load.failures import Fate, RequestError
+from backstay.drill.load.http2 import Connection, Headers, Response, connect
 from backstay.drill.load.store import Event, Result, Snapshot, WatchEndedError
 
 NAMESPACE = "backstay-drill-"
