@@ -131,7 +131,10 @@ class Operation:
     error: str = ""
     told_to_retry: int = 0
     due: int | None = None
-    """When the rate wanted it called; a later call was held back by the one before it."""
+    """When the rate wanted it called; a later call was held back by the one before it, or by us.
+
+    Where more than the client's interval is between two of them, operations were dropped.
+    """
 
 
 class Change(StrEnum):

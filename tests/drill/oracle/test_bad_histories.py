@@ -432,7 +432,7 @@ def test_a_watch_that_does_not_stand_at_the_end_proves_nothing() -> None:
     found = judge(replace(good, records=(*ended, broken)), now=lambda: 0.0)
     (doubt,) = (one for one in found.findings if one.verdict is not Verdict.PASS)
     assert (doubt.check, doubt.verdict) == ("watches", Verdict.INCONCLUSIVE)
-    assert doubt.what == f"etcd: at the end of all, down: {WATCH}"
+    assert doubt.what == f"etcd: down at the end: {WATCH}"
     assert doubt.evidence == (f"{last.at / SECOND:.3f} s: {WATCH} failed: reset",)
 
 

@@ -27,10 +27,11 @@ def check(store: Store, values: Values, *, end: int | None) -> Finding:
     turns = {client: _turns(watch) for client, watch in store.watches.items()}
     if down := [client for client, found in turns.items() if not _stands(found)]:
         never = [client for client in down if not any(map(_opens, turns[client]))]
-        said = f"never opened: {', '.join(never)}" if never else f"down: {', '.join(down)}"
+        said = (
+            f"never opened: {', '.join(never)}" if never else f"down at the end: {', '.join(down)}"
+        )
         evidence = tuple(_last(client, turns[client]) for client in down)
-        what = f"{store.name}: at the end of all, {said}"
-        return Finding(CHECK, Verdict.INCONCLUSIVE, what, evidence)
+        return Finding(CHECK, Verdict.INCONCLUSIVE, f"{store.name}: {said}", evidence)
     what = f"{len(store.watches)} watches, {len(store.events)} events, all in order, none missing"
     return Finding(CHECK, Verdict.PASS, f"{store.name}: {what}{_anew(turns)}")
 
