@@ -159,7 +159,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         is_time=True,
     ),
     "client-gap": Quantity(
-        "longest time that any one client with a kept connection had no answer",
+        "longest time that any one client, with a kept connection by default, had no answer",
         lambda numbers, _: _seconds(numbers.client_gap),
         is_time=True,
         is_of_clients=True,
