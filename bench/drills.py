@@ -1,8 +1,10 @@
 """`python -m bench.drills [DRILL…] [--only ours|theirs] [-o FOLDER]`: the same drills on both.
 
 One cluster is made by `backstay lab up`, the other by kubeadm with the balancers of its HA
-document, one after the other on the same machines of the lab. The table is the README's: medians
-of times, and of what is counted the most. A drill that is named several times is drilled as often.
+document, one after the other on the same machines of the lab. The table is the README's, of all
+reports in FOLDER/ours and FOLDER/theirs, also of earlier runs and of `backstay drill suite
+--output-dir FOLDER/ours`: medians of times, and of what is counted the most. `--only none` only
+prints it. A drill that is named several times is drilled as often.
 """
 
 from __future__ import annotations
@@ -17,13 +19,13 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import median
+from typing import Any
 
 from backstay.cli.drilling import keep, results_in
 from backstay.drill.faults.catalogue import SCENARIOS
 from backstay.drill.faults.targets import Roles, site_of
 from backstay.drill.report.document import Drilled
-from backstay.drill.report.numbers import Numbers
-from backstay.drill.report.repeats import Repeats
 from backstay.drill.report.wording import count, seconds
 from backstay.drill.run import Trouble
 from backstay.drill.stage import Before
@@ -46,36 +48,33 @@ NAME = "drills"
 MACHINES = ("--control-plane", "3", "--workers", "1")
 DRILLS = (
     *("machine-freeze-vip-holder", "machine-freeze-etcd-leader", "machine-kill-vip-holder"),
+    *("machine-power-off-etcd-leader", "keepalived-kill"),
     *("apiserver-kill", "apiserver-freeze", "apiserver-restart", "apiserver-rolling-restart"),
     *("balancer-reload", "balancer-kill-vip-holder", "vip-hand-over"),
     *("etcd-leader-kill", "etcd-leader-freeze", "leader-hand-over", "etcd-kill-all"),
     *("controller-manager-kill", "controller-manager-restart", "partition-leader-peers"),
 )
 WELL_SECONDS = 120.0
-HEAD = (
-    "| drill | backstay: gap | failed | retried | lost | kubeadm: gap | failed | retried | lost |"
-)
+HEAD = "| drill | backstay: gap | failed | retried | and | kubeadm: gap | failed | retried | and |"
 RULE = "| --- " * 9 + "|"
 
 
 def main(argv: Sequence[str]) -> int:
     """Drill both clusters and print the table."""
     asked = _arguments(argv)
-    found: dict[str, dict[str, list[Drilled]]] = {}
     for side, made in SIDES.items():
         if asked.only in {None, side}:
-            found[side] = {}
             with made() as where:
                 for name in asked.drills or DRILLS:
-                    _try(where, name, found[side], asked.output / side)
-    sys.stdout.write("\n".join(_table(found, asked.drills or DRILLS)) + "\n")
+                    _try(where, name, asked.output / side)
+    sys.stdout.write("\n".join(table(asked.output)) + "\n")
     return 0
 
 
 def _arguments(argv: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.drills", description=__doc__)
     parser.add_argument("drills", nargs="*", metavar="DRILL")
-    parser.add_argument("--only", choices=("ours", "theirs"))
+    parser.add_argument("--only", choices=("ours", "theirs", "none"))
     parser.add_argument("-o", "--output", type=Path, default=Path.cwd() / "drills")
     return parser.parse_args(argv)
 
@@ -89,12 +88,11 @@ class Side:
     trouble: Callable[[ClusterSpec], Trouble]
 
 
-def _try(where: Side, name: str, found: dict[str, list[Drilled]], folder: Path) -> None:
+def _try(where: Side, name: str, folder: Path) -> None:
     """Drill once; what could not be drilled is said, and leaves its place in the table empty."""
     try:
         with favoured():
             done = asyncio.run(_drill(where, name, folder))
-        found.setdefault(name, []).append(done)
         sys.stderr.write(f"{name}: {done.verdict}: {done.sentence}\n")
     except (BackstayError, ExceptionGroup) as error:
         sys.stderr.write(f"{name}: {error!r}\n")
@@ -229,28 +227,68 @@ def _trouble(spec: ClusterSpec) -> Trouble:
     return ask
 
 
-def _table(found: Mapping[str, Mapping[str, list[Drilled]]], names: Sequence[str]) -> Iterator[str]:
+def table(folder: Path) -> Iterator[str]:
+    """Yield the lines of the table of all drills whose reports are in the folder of either side."""
+    found = {side: _reports(folder / side) for side in SIDES}
     yield HEAD
     yield RULE
-    for name in dict.fromkeys(names):
-        cells = [cell for side in SIDES for cell in _cells(found.get(side, {}).get(name))]
-        yield f"| `{name}` | {' | '.join(cells)} |"
+    for name in SCENARIOS:
+        if any(name in reports for reports in found.values()):
+            cells = [cell for reports in found.values() for cell in _cells(reports.get(name, []))]
+            yield f"| `{name}` | {' | '.join(cells)} |"
+    for side, reports in found.items():
+        yield f"\n{side}: {_sum(reports)}"
 
 
-def _cells(found: list[Drilled] | None) -> tuple[str, str, str, str]:
-    if not found:
-        return ("–", "–", "–", "–")
-    together = Repeats(tuple(found))
+Numbers = Mapping[str, Any]
+
+
+def _reports(folder: Path) -> Mapping[str, list[Numbers]]:
+    """Return the numbers of each drill by its scenario, in the order of their time."""
+    found: dict[str, list[Numbers]] = {}
+    for path in sorted(folder.glob("*/report.json")):
+        report = json.loads(path.read_text(encoding="utf-8"))
+        found.setdefault(report["scenario"], []).append(report["numbers"])
+    return found
+
+
+def _sum(reports: Mapping[str, list[Numbers]]) -> str:
+    everything = [one for drills in reports.values() for one in drills]
+    operations = count(sum(one["operations"] for one in everything))
+    lost = count(sum(one["lost_writes"] or 0 for one in everything))
+    return f"{len(everything)} drills, {operations} operations, {lost} acknowledged writes lost"
+
+
+def _cells(drills: Sequence[Numbers]) -> tuple[str, ...]:
+    """Return how often it was drilled, medians of times, and of what is counted the most."""
+    if not drills:
+        return ("–",) * 4
+    times = "" if len(drills) == 1 else f" ×{len(drills)}"
     return (
-        seconds(together.middle(_gap)),
-        count(together.most(lambda numbers: numbers.failed)),
-        count(together.most(lambda numbers: numbers.told_to_retry)),
-        count(together.lost),
+        f"{seconds(_middle(drills, lambda one: one['write_gap_seconds']))}{times}",
+        *(count(max(one[key] for one in drills)) for key in ("failed", "told_to_retry")),
+        ", ".join(_took(drills)) or "–",
     )
 
 
-def _gap(numbers: Numbers) -> float | None:
-    return None if numbers.write_gap is None else numbers.write_gap.seconds
+TOOK: Mapping[str, Callable[[Numbers], float | None]] = {
+    "leader": lambda one: one["reelected_seconds"],
+    "address": lambda one: one["vip_moved_seconds"],
+    "left out": lambda one: one["out_seconds"],
+    "lease": lambda one: max(one["lease_gap_seconds"].values(), default=None),
+}
+"""What else there is to say of who was hit: after how long what was so."""
+
+
+def _took(drills: Sequence[Numbers]) -> Iterator[str]:
+    for word, value in TOOK.items():
+        if (found := _middle(drills, value)) is not None:
+            yield f"{word} {seconds(found)}"
+
+
+def _middle(drills: Sequence[Numbers], value: Callable[[Numbers], float | None]) -> float | None:
+    found = [seen for one in drills if (seen := value(one)) is not None]
+    return median(found) if found else None
 
 
 if __name__ == "__main__":

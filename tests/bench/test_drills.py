@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from bench.drills import settings_in
+import json
+from pathlib import Path
+
+from bench.drills import settings_in, table
 from bench.kubeadm import _haproxy, _keepalived
 
 ETCD = "    - etcd\n    - --name=cp-1\n    - --snapshot-count=10000\n"
@@ -26,3 +29,27 @@ def test_flags_that_are_there_are_told() -> None:
     """Whoever tunes the other side shall see it in the report."""
     found = settings_in(f"{ETCD}    - --election-timeout=2500\n    advert_int 2\n")
     assert (found["etcd election"], found["VRRP advert interval"]) == ("2500 ms", "2 s")
+
+
+def report(folder: Path, scenario: str, **numbers: object) -> None:
+    """Leave what a drill leaves, as far as the table reads it."""
+    nothing = dict.fromkeys(("reelected_seconds", "vip_moved_seconds", "out_seconds"))
+    whole = {"lost_writes": 0, "operations": 1000, "told_to_retry": 0, "failed": 0}
+    told = {**nothing, **whole, "lease_gap_seconds": {}, **numbers}
+    folder.mkdir(parents=True)
+    (folder / "report.json").write_text(json.dumps({"scenario": scenario, "numbers": told}))
+
+
+def test_the_table_is_of_all_reports_that_are_there(tmp_path: Path) -> None:
+    """Medians of times, the most of counts; what was not drilled has its place, and a dash."""
+    for number, (gap, failed) in enumerate(((1.0, 3), (3.0, 1), (1.5, 0))):
+        folder = tmp_path / "ours" / str(number)
+        report(folder, "etcd-leader-kill", write_gap_seconds=gap, failed=failed)
+    other = {"write_gap_seconds": 0.25, "lease_gap_seconds": {"a": 15.0, "b": 17.0}}
+    report(tmp_path / "theirs" / "0", "controller-manager-kill", **other)
+    lines = list(table(tmp_path))
+    assert lines[2:4] == [
+        "| `etcd-leader-kill` | 1.50 s ×3 | 3 | 0 | – | – | – | – | – |",
+        "| `controller-manager-kill` | – | – | – | – | 250 ms | 0 | 0 | lease 17.0 s |",
+    ]
+    assert "ours: 3 drills, 3,000 operations, 0 acknowledged writes lost" in lines[-2]

@@ -169,9 +169,3 @@ async def test_a_machine_that_is_silent_is_told_and_the_others_are_measured(
     assert found.silent == {"cp-3": "timed out"}
     with pytest.raises(UnreachableError):
         await measure(SPEC, World(dict.fromkeys(asked, gone)), mark="m")
-
-
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not on PATH")
-def test_the_script_is_clean() -> None:
-    """Shellcheck has nothing to say."""
-    subprocess.run(("shellcheck", str(SCRIPT)), check=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from datetime import UTC, datetime
 from pathlib import Path
@@ -170,9 +169,3 @@ def test_the_script_takes_certificates_and_never_keys_out_of_a_file(tmp_path: Pa
         ("sh", "-c", f". {SCRIPT}; pem {path}"), capture_output=True, text=True, check=True
     )
     assert done.stdout == "-----BEGIN CERTIFICATE-----\\nabc\\n-----END CERTIFICATE-----\\n"
-
-
-@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="shellcheck is not on PATH")
-def test_the_script_is_clean() -> None:
-    """Shellcheck has nothing to say."""
-    subprocess.run(("shellcheck", str(SCRIPT)), check=True)
