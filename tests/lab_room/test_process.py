@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from backstay.lab.places import MachinePlaces
-from backstay.lab.process import launch, remembered, start_time
+from backstay.lab.process import launch, launch_apart, remembered, start_time
 from backstay.lab.waiting import wait_for
+from backstay.operations.drill_priority import favoured
+from fakes.real_lab import eventually
 
 
 @pytest.fixture
@@ -67,3 +69,19 @@ def test_a_corpse_does_not_run(places: MachinePlaces) -> None:
     assert start_time(pid) is None
     os.waitpid(pid, 0)
     assert places.directory.is_dir()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can come first")
+def test_what_outlives_us_does_not_come_first_because_we_do(tmp_path: Path) -> None:
+    """A machine that a drill starts again has the priority of one that `lab up` started."""
+    niceness = tmp_path / "nice"
+    read = f"sleep 0.2; cut -d ' ' -f 19 /proc/self/stat >{niceness}.new"
+    with favoured():
+        assert os.getpriority(os.PRIO_PROCESS, 0) < 0
+        launch_apart(
+            ("sh", "-c", f"{read}; mv {niceness}.new {niceness}"),
+            tmp_path / "memory",
+            console=tmp_path / "console",
+        )
+    eventually(niceness.exists, seconds=5, what="the program's word")
+    assert niceness.read_text() == "0\n"

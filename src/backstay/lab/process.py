@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,7 +39,10 @@ def launch(places: MachinePlaces) -> Running | None:
 
 
 def launch_apart(argv: tuple[str, ...], memory: Path, *, console: Path) -> Running | None:
-    """Start a program that outlives us in a session of its own, and remember it in a file."""
+    """Start a program that outlives us in a session of its own, and remember it in a file.
+
+    It has the usual priority, whatever ours is: a drill's is high, and machines would keep it.
+    """
     with console.open("ab") as output:
         process = subprocess.Popen(
             argv,
@@ -48,6 +52,8 @@ def launch_apart(argv: tuple[str, ...], memory: Path, *, console: Path) -> Runni
             start_new_session=True,
             cwd="/",
         )
+    with suppress(OSError):
+        os.setpriority(os.PRIO_PROCESS, process.pid, 0)
     running = _remember(process.pid, memory)
     # It is not our child to wait for: whoever adopts it when we end will.
     process.returncode = 0
