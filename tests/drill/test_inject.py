@@ -246,6 +246,25 @@ async def test_an_undo_that_fails_is_told_and_raised() -> None:
     assert (Turn.FAILED, "cp-1") in watched.seen
 
 
+async def test_an_undo_that_fails_while_we_are_stopped_is_raised_all_the_same() -> None:
+    """Who stops a drill in its undo must not read that all is well."""
+    no = Completed(1, "", "it is not undone")
+    watched = Watched(lambda host, what: no if (host, what) == ("cp-2", "undo") else None, 0.02)
+
+    async def drill() -> None:
+        async with watched.broken(FREEZE, *HOSTS):
+            pass
+
+    drilling = asyncio.ensure_future(drill())
+    while watched.stages().count("undo") < 3:
+        await asyncio.sleep(0.001)
+    drilling.cancel()
+    with pytest.raises(StepFailedError) as error:
+        await drilling
+    assert error.value.why == "it is not undone"
+    assert watched.ended.count("undo") == 3
+
+
 async def test_a_fault_that_was_gone_before_is_told_as_such() -> None:
     """Whoever reads the history must not think that it stood until then."""
     gone = Completed(0, "gone undone", "")

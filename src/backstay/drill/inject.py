@@ -271,8 +271,13 @@ async def each(them: Iterable[T], do: Callable[[T], Awaitable[None]]) -> None:
         results = await asyncio.shield(everything)
     except asyncio.CancelledError:
         # A script that is on its way is not called back: it must not arrive after the undo.
-        await everything
+        # What went wrong with one is worth more than that we were stopped: something may stand.
+        _require_done(await everything)
         raise
+    _require_done(results)
+
+
+def _require_done(results: Iterable[BaseException | None]) -> None:
     for result in results:
-        if isinstance(result, BaseException):
+        if result is not None:
             raise result
