@@ -24,6 +24,8 @@ from backstay.drill.history import (
     read_history,
 )
 from backstay.drill.history import Path as Way
+from backstay.drill.oracle.notes import check
+from backstay.drill.oracle.verdict import Verdict
 from backstay.drill.recorder import Recorder
 from backstay.drill.run import Course, run
 from backstay.errors import UnreachableError
@@ -166,6 +168,31 @@ async def test_an_interrupted_drill_undoes_its_fault_and_stops_its_load(tmp_path
     assert fault.log == ["injected", "undone"]
     assert load.finished
     assert len(watched) == 1
+
+
+async def test_a_watcher_that_dies_leaves_a_doubt(tmp_path: Path) -> None:
+    """What it would have seen nobody saw; one that only ends when it is told to leaves none."""
+
+    async def dies(_: Recorder) -> None:
+        raise ValueError("no JSON")
+
+    async def watches(_: Recorder) -> None:
+        await asyncio.Event().wait()
+
+    written, nothing = recorder(tmp_path), contextlib.nullcontext()
+    watchers = (dies, watches)
+    await run(
+        *(written, COURSE),
+        load=FakeLoad(),
+        watchers=watchers,
+        fault=nothing,
+        trouble=well,
+        last_look=no_look,
+    )
+    (doubt,) = (one for one in check(written.history()) if one.check == "settled")
+    assert doubt.verdict is Verdict.INCONCLUSIVE
+    assert doubt.what == "not everything was watched to the end"
+    assert ["no JSON" in one for one in doubt.evidence] == [True]
 
 
 async def test_an_error_of_the_load_ends_the_drill(tmp_path: Path) -> None:

@@ -210,6 +210,20 @@ class Kind(StrEnum):
     RENEWAL = "renewal"
     """`subject`: the node that renewed its Lease then."""
     NOTE = "note"
+    """`subject`: a Note."""
+
+
+class Note(StrEnum):
+    """What is noted for the judge and for people; `state`: the role, or the machine, if of one."""
+
+    MOVED = "moved"
+    GONE = "gone"
+    NOT_SETTLED = "not settled"
+    NOT_WELL = "not well"
+    DEAF = "deaf"
+    WATCHER_FAILED = "watcher failed"
+    STOPPING = "stopping"
+    """Only told: `state` is what somebody who stops the drill reads."""
 
 
 @dataclass(frozen=True, slots=True)

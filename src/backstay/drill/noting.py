@@ -7,14 +7,9 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from backstay.drill.faults.now import roles_now
 from backstay.drill.faults.targets import Roles, lost
-from backstay.drill.history import Kind, Mark
+from backstay.drill.history import Kind, Mark, Note
 from backstay.drill.inject import Tell, Turn
 from backstay.drill.recorder import Recorder
-
-MOVED = "moved"
-"""Noted when a target was not what it was chosen for any more."""
-GONE = "gone"
-"""Noted when a fault stood no more when we came to undo it."""
 
 
 def telling(recorder: Recorder) -> Tell:
@@ -22,7 +17,7 @@ def telling(recorder: Recorder) -> Tell:
 
     def tell(host: str, turn: Turn, what: str) -> None:
         if turn is Turn.GONE:
-            recorder.mark(Kind.NOTE, GONE, host, what)
+            recorder.mark(Kind.NOTE, Note.GONE, host, what)
         else:
             recorder.fault(host, turn, what)
 
@@ -41,6 +36,6 @@ async def aimed(
     """Enter a fault, noting first if whoever was chosen has lost the role since `roles` were so."""
     marks = (one for one in recorder.records if isinstance(one, Mark))
     for role in lost(target, tuple(hosts), roles_now(roles, marks)):
-        recorder.mark(Kind.NOTE, MOVED, role, f"it was {', '.join(hosts)}")
+        recorder.mark(Kind.NOTE, Note.MOVED, role, f"it was {', '.join(hosts)}")
     async with fault:
         yield

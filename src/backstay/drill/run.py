@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-from backstay.drill.history import Kind, Record
+from backstay.drill.history import Kind, Note, Record
 from backstay.drill.recorder import Recorder
 
 POLL_SECONDS = 0.1
@@ -77,7 +77,7 @@ async def run(
             await working
         finally:
             recorder.mark(Kind.PHASE, "final")
-            await _ended(watching)
+            await _ended(watching, recorder)
     await _well(recorder, trouble, seconds=course.settle)
     await load.final(record=recorder.record)
     recorder.mark(Kind.PHASE, "end")
@@ -116,7 +116,7 @@ async def _answered(recorder: Recorder, working: asyncio.Future[None], course: C
                 await _hold(working, POLL_SECONDS)
     if silent:
         said = f"no answer for {course.calm:g} s: {', '.join(silent)}"
-        recorder.mark(Kind.NOTE, "not settled", said)
+        recorder.mark(Kind.NOTE, Note.NOT_SETTLED, said)
 
 
 async def _well(recorder: Recorder, trouble: Trouble, *, seconds: float) -> None:
@@ -130,10 +130,13 @@ async def _well(recorder: Recorder, trouble: Trouble, *, seconds: float) -> None
             while said := await trouble():  # noqa: ASYNC110  # healing sends no event
                 await asyncio.sleep(POLL_SECONDS)
     if said:
-        recorder.mark(Kind.NOTE, "not well", said)
+        recorder.mark(Kind.NOTE, Note.NOT_WELL, said)
 
 
-async def _ended(tasks: Sequence[asyncio.Future[None]]) -> None:
-    for task in tasks:
+async def _ended(watching: Sequence[asyncio.Future[None]], recorder: Recorder) -> None:
+    """End all watchers; one that died before saw nothing since, and silence proves nothing."""
+    for task in watching:
         task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    for result in await asyncio.gather(*watching, return_exceptions=True):
+        if isinstance(result, Exception):
+            recorder.mark(Kind.NOTE, Note.WATCHER_FAILED, repr(result))

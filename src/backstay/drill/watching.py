@@ -10,7 +10,7 @@ from contextlib import suppress
 from backstay.components.addresses import Port
 from backstay.drill.again import Again
 from backstay.drill.faults.targets import Roles, Site
-from backstay.drill.history import Kind
+from backstay.drill.history import Kind, Note
 from backstay.drill.journals import Ear, follower
 from backstay.drill.load import etcd
 from backstay.drill.load.access import Access
@@ -25,8 +25,6 @@ from backstay.fleet.transport import Machine
 from backstay.fleet.world import World
 
 ASK_SECONDS = 10.0
-DEAF = "deaf"
-"""What is noted of a machine whose journal was not heard to the end."""
 
 
 def note_roles(roles: Roles, recorder: Recorder) -> None:
@@ -117,7 +115,7 @@ ss --no-header --numeric --tcp --processes state established '( dport = :{Port.A
 def _journal(machine: Machine, ear: Ear, reach: Again) -> Watcher:
     async def watch(recorder: Recorder) -> None:
         await follower(ear, recorder.record, reach).follow(
-            machine, deaf=lambda: recorder.mark(Kind.NOTE, DEAF, machine.name)
+            machine, deaf=lambda: recorder.mark(Kind.NOTE, Note.DEAF, machine.name)
         )
 
     return watch

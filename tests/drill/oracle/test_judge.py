@@ -17,6 +17,7 @@ from backstay.drill.history import (
     History,
     Kind,
     Mark,
+    Note,
     Operation,
     Outcome,
     Record,
@@ -26,12 +27,10 @@ from backstay.drill.history import (
     read_history,
     record_line,
 )
-from backstay.drill.noting import GONE, MOVED
 from backstay.drill.oracle.clients import TIMEOUT
 from backstay.drill.oracle.judge import RATE, judge
 from backstay.drill.oracle.stores import phases, told
 from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
-from backstay.drill.watching import DEAF
 from fakes.any_histories import HISTORIES
 from fakes.drill_histories import history, moment
 
@@ -164,12 +163,12 @@ def test_a_store_that_took_no_write_proves_nothing() -> None:
 
 
 NOTED = {
-    "not settled": ("settled", "not all clients were answered again"),
-    "not well": ("settled", "the cluster did not get well again"),
-    "watcher failed": ("settled", "not everything was watched to the end"),
-    DEAF: ("settled", "not every journal was heard to its end"),
-    MOVED: ("fault", "the target was not what it was chosen for any more"),
-    GONE: ("fault", "the fault stood no more when it was undone"),
+    Note.NOT_SETTLED: ("settled", "not all clients were answered again"),
+    Note.NOT_WELL: ("settled", "the cluster did not get well again"),
+    Note.WATCHER_FAILED: ("settled", "not everything was watched to the end"),
+    Note.DEAF: ("settled", "not every journal was heard to its end"),
+    Note.MOVED: ("fault", "the target was not what it was chosen for any more"),
+    Note.GONE: ("fault", "the fault stood no more when it was undone"),
 }
 
 
@@ -189,7 +188,7 @@ def test_what_was_noted_leaves_a_doubt(subject: str) -> None:
 def test_a_machine_that_was_not_heard_may_have_panicked() -> None:
     """No line of a panic from a journal that nobody read to its end says nothing."""
     good = history(SEED)
-    found = judged(replace(good, records=(*good.records, Mark(0, Kind.NOTE, DEAF, "cp-2"))))
+    found = judged(replace(good, records=(*good.records, Mark(0, Kind.NOTE, Note.DEAF, "cp-2"))))
     (logs,) = (one for one in found.findings if one.check == "logs")
     assert (logs.verdict, "cp-2" in logs.what) == (Verdict.INCONCLUSIVE, True)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from backstay.drill.history import SECOND, Client, FinalHash, History, LogLine, Operation
+from backstay.drill.history import SECOND, Client, FinalHash, History, LogLine, Note, Operation
 from backstay.drill.oracle import clients, linearizability, lost, notes, revisions, watches
 from backstay.drill.oracle.stores import Store, is_whole, phases, stores
 from backstay.drill.oracle.values import values
@@ -102,7 +102,7 @@ def panics(history: History) -> Finding:
     lines = tuple(f"{one.host} {one.unit}: {one.text}" for one in history.of(LogLine))
     if lines:
         return Finding("logs", Verdict.FAIL, f"{len(lines)} lines of a panic", lines)
-    if deaf := sorted({one.state for one in notes.noted(history) if one.subject == notes.DEAF}):
+    if deaf := sorted({one.state for one in notes.noted(history) if one.subject == Note.DEAF}):
         what = f"the journal of {', '.join(deaf)} was not heard to its end"
         return Finding("logs", Verdict.INCONCLUSIVE, what)
     return Finding("logs", Verdict.PASS, "no program wrote of a panic")

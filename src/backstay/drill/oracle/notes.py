@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from backstay.drill.history import SECOND, History, Kind, Mark
+from backstay.drill.history import SECOND, History, Kind, Mark, Note
 from backstay.drill.oracle.stores import is_whole
 from backstay.drill.oracle.verdict import Finding, Verdict
 
-DEAF = "deaf"
-"""Noted of a machine, the mark's state, whose journal was not heard to its end."""
-
 DOUBTS: Mapping[str, Mapping[str, str]] = {
     "fault": {
-        "moved": "the target was not what it was chosen for any more",
-        "gone": "the fault stood no more when it was undone",
+        Note.MOVED: "the target was not what it was chosen for any more",
+        Note.GONE: "the fault stood no more when it was undone",
     },
     "settled": {
-        "not settled": "not all clients were answered again",
-        "not well": "the cluster did not get well again",
-        "watcher failed": "not everything was watched to the end",
-        DEAF: "not every journal was heard to its end",
+        Note.NOT_SETTLED: "not all clients were answered again",
+        Note.NOT_WELL: "the cluster did not get well again",
+        Note.WATCHER_FAILED: "not everything was watched to the end",
+        Note.DEAF: "not every journal was heard to its end",
     },
 }
 """By check, the subjects of notes that leave a doubt, and what they mean."""
