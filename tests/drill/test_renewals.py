@@ -30,6 +30,7 @@ async def test_each_renewal_is_marked_once_at_its_own_moment(tmp_path: Path) -> 
     recorder = Recorder.open(tmp_path / "history.jsonl", story().header, tell=lambda _: None)
     async with kube_api.kube_api() as server, asyncio.timeout(20):
         server.store("ADDED", f"{LEASES}/w-1", lease("w-1", 1.25))
+        server.acts.append(kube_api.answers(200, b'{"object": {"metadata": null}}\n'))
         watch = RenewalWatch(Api(server.address, credentials().context()), {"w-1": BEGAN * SECOND})
         running = asyncio.ensure_future(watch.run(recorder))
         await _until(recorder, 1)

@@ -287,12 +287,12 @@ def done_and_cut(session: Session, stream: int) -> bool:
     return cut(session, stream)
 
 
-def answers(status: int, **headers: str) -> Act:
+def answers(status: int, body: bytes = b'{"metadata": {}}', **headers: str) -> Act:
     """The answer is this, and nothing is done."""
 
     def act(session: Session, stream: int) -> bool:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        session.reply(stream, status, b'{"metadata": {}}', named)
+        session.reply(stream, status, body, named)
         return False
 
     return act

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from backstay.drill.history import Kind
 from backstay.drill.load.access import Access
-from backstay.drill.load.kube import Api, KubeError
+from backstay.drill.load.kube import Api, KubeError, good, understood
 from backstay.drill.load.store import WatchEndedError
 from backstay.drill.recorder import Recorder
 
@@ -34,24 +34,24 @@ class NodeWatch:
         """Look again and again until cancelled; a list tells what a broken watch missed."""
         try:
             while True:
-                with suppress(KubeError, WatchEndedError):
+                with suppress(KubeError, WatchEndedError), understood():
                     await self._turn(recorder)
                 await asyncio.sleep(AGAIN_SECONDS)
         finally:
             await self.api.close()
 
     async def _turn(self, recorder: Recorder) -> None:
-        response, _ = await self.api.ask("GET", NODES, seconds=ASK_SECONDS)
-        found = json.loads(response.body)
+        found = await good(self.api, "GET", NODES, b"", ASK_SECONDS)
         for one in found.get("items", ()):
             self._take(one, recorder)
         version = found.get("metadata", {}).get("resourceVersion", "")
         path = f"{NODES}?watch=1&resourceVersion={version}"
-        async for line in self.api.lines(path, seconds=ASK_SECONDS):
-            event = json.loads(line)
-            if event["type"] == "ERROR":
-                return
-            self._take(event["object"], recorder)
+        async with aclosing(self.api.lines(path, seconds=ASK_SECONDS)) as lines:
+            async for line in lines:
+                event = json.loads(line)
+                if event["type"] == "ERROR":
+                    return
+                self._take(event["object"], recorder)
 
     def _take(self, node: dict[str, object], recorder: Recorder) -> None:
         name, state = _condition(node)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from backstay.drill.history import Kind, Stream
@@ -49,8 +50,10 @@ class QuietWatch:
             self.is_open = True
             recorder.mark(Kind.STREAM, NAME, Stream.OPENED)
 
-        async for _ in self.api.lines(WATCH, seconds=CONNECT_SECONDS, opened=opened):
-            pass
+        lines = self.api.lines(WATCH, seconds=CONNECT_SECONDS, opened=opened)
+        async with aclosing(lines) as heard:
+            async for _ in heard:
+                pass
 
     def _end(self, error: WatchEndedError, recorder: Recorder) -> None:
         if self.is_open:

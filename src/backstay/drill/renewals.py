@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from backstay.drill.history import SECOND, Kind, Mark
 from backstay.drill.load.access import Access
-from backstay.drill.load.kube import Api
+from backstay.drill.load.kube import Api, KubeError, understood
 from backstay.drill.load.store import WatchEndedError
 from backstay.drill.recorder import Recorder
 
@@ -43,12 +43,16 @@ class RenewalWatch:
         """Watch until cancelled; what was missed in between is no renewal less: the last counts."""
         try:
             while True:
-                with suppress(WatchEndedError, ValueError, KeyError):
-                    async for line in self.api.lines(WATCH, seconds=CONNECT_SECONDS):
-                        self._take(json.loads(line)["object"], recorder)
+                with suppress(KubeError, WatchEndedError), understood():
+                    await self._turn(recorder)
                 await asyncio.sleep(AGAIN_SECONDS)
         finally:
             await self.api.close()
+
+    async def _turn(self, recorder: Recorder) -> None:
+        async with aclosing(self.api.lines(WATCH, seconds=CONNECT_SECONDS)) as lines:
+            async for line in lines:
+                self._take(json.loads(line)["object"], recorder)
 
     def _take(self, lease: Mapping[str, Mapping[str, str]], recorder: Recorder) -> None:
         node, renewed = lease["metadata"]["name"], lease["spec"]["renewTime"]

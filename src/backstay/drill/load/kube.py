@@ -227,8 +227,8 @@ class Registers:
         return (await self._list(seconds)).values
 
     async def _list(self, seconds: float) -> Snapshot:
-        found = await _good(self.api, "GET", collection(self.run), b"", seconds)
-        with _understood():
+        found = await good(self.api, "GET", collection(self.run), b"", seconds)
+        with understood():
             values = {_key(one): _register(one) for one in found["items"]}
             return Snapshot(int(found["metadata"]["resourceVersion"]), values)
 
@@ -254,7 +254,7 @@ def collection(run: str) -> str:
 
 
 @contextmanager
-def _understood(told_to_retry: int = 0) -> Iterator[None]:
+def understood(told_to_retry: int = 0) -> Iterator[None]:
     """Take an answer that makes no sense for none, as from a proxy that speaks for the API."""
     try:
         yield
@@ -267,7 +267,7 @@ def _answered(response: Response, told: int) -> tuple[str | None, int]:
     if response.status >= FIRST_FAILURE:
         fate = Fate.UNKNOWN if response.status >= SERVER_ERROR else Fate.UNPROCESSED
         raise KubeError(f"http {response.status}", fate, told)
-    with _understood(told):
+    with understood(told):
         return _register(json.loads(response.body))
 
 
@@ -282,7 +282,7 @@ def _register(found: Mapping[str, Any]) -> tuple[str | None, int]:
 
 def _heard(line: bytes, batch: int) -> Event | None:
     try:
-        with _understood():
+        with understood():
             return _event(json.loads(line), batch)
     except KubeError as error:
         raise WatchEndedError(error.error) from error
@@ -311,17 +311,17 @@ async def make_registers(api: Api, run: str, keys: tuple[str, ...], *, seconds: 
 
 async def _make(api: Api, path: str, name: str, run: str, seconds: float) -> None:
     thing = {"metadata": {"name": name, "labels": {LABEL: run}}}
-    await _good(api, "POST", path, json.dumps(thing).encode(), seconds)
+    await good(api, "POST", path, json.dumps(thing).encode(), seconds)
 
 
-async def _good(api: Api, method: str, path: str, body: bytes, seconds: float) -> Any:  # noqa: ANN401  # JSON
+async def good(api: Api, method: str, path: str, body: bytes, seconds: float) -> Any:  # noqa: ANN401  # JSON
     """Return what the API says when it says yes; raises KubeError."""
     response, _ = await api.ask(method, path, body, seconds=seconds)
     if response.status >= FIRST_FAILURE:
         raise KubeError(
             f"http {response.status}", said=response.body[:200].decode(errors="replace")
         )
-    with _understood():
+    with understood():
         return json.loads(response.body)
 
 
