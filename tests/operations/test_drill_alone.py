@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from backstay.drill.faults.scripts import FOLDER
-from backstay.errors import LockedError, RefusedError
+from backstay.errors import LockedError, RefusedError, UnreachableError
 from backstay.fleet.lock import locked, this_run
 from backstay.fleet.ssh import connected
 from backstay.fleet.world import World
-from backstay.operations.drill_alone import alone
+from backstay.operations.drill_alone import alone, require_nothing_left
 from fakes.sshd import Sshd, serve
 
 PROGRAMS = {"systemctl": "exit 0", "nft": "exit 1", "pgrep": "exit 1"}
@@ -67,3 +67,18 @@ async def test_where_a_fault_stands_no_drill_begins(world: World) -> None:
     await world.machine("b").run(f"rm {FOLDER}/cut.undo\n", deadline=10)
     async with alone(world, None):
         pass
+
+
+async def test_a_machine_that_is_silent_is_not_called_broken_by_a_drill(world: World) -> None:
+    """Nobody knows; where something is known to be left beside it, that is said first."""
+    silent = World({**world.machines, "c": UnreachableError("no answer on SSH")})
+    with pytest.raises(UnreachableError) as caught:
+        async with alone(silent, None):
+            pytest.fail("a drill began")
+    assert (caught.value.where, caught.value.why) == ("c", "c: unknown: no answer on SSH")
+    left = f'mkdir -p {FOLDER}; echo "# a drill\'s fault: cut off" >{FOLDER}/cut.undo\n'
+    await world.machine("b").run(left, deadline=10)
+    with pytest.raises(RefusedError) as refused:
+        await require_nothing_left(silent, None)
+    await world.machine("b").run(f"rm {FOLDER}/cut.undo\n", deadline=10)
+    assert refused.value.where == "b"

@@ -59,7 +59,7 @@ def require_nothing(left: Mapping[str, tuple[str, ...]]) -> None:
     """Raise StepFailedError for what is still there, UnreachableError for who cannot be asked."""
     if not left:
         return
-    known = {host: what for host, what in left.items() if not all(map(is_unknown, what))}
+    known = known_of(left)
     raised = StepFailedError if known else UnreachableError
     raise raised(
         "what a drill left is not undone" if known else "nobody knows what a drill left there",
@@ -68,6 +68,11 @@ def require_nothing(left: Mapping[str, tuple[str, ...]]) -> None:
         next_move=f"look at the files in {FOLDER} there: each is a script that undoes a fault; "
         "then again: backstay drill undo",
     )
+
+
+def known_of(left: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Return the machines of which more is said than that they cannot be asked."""
+    return {host: what for host, what in left.items() if not all(map(is_unknown, what))}
 
 
 def is_unknown(what: str) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from backstay.drill.machines import Machines
-from backstay.drill.undo import leftovers
-from backstay.errors import RefusedError
+from backstay.drill.undo import known_of, leftovers
+from backstay.errors import RefusedError, UnreachableError
 from backstay.fleet.lock import locked, this_run
 from backstay.fleet.world import World
 
@@ -16,7 +16,8 @@ from backstay.fleet.world import World
 async def alone(world: World, machines: Machines | None) -> AsyncIterator[None]:
     """Keep everybody else from changing the cluster while the block lasts.
 
-    Raises LockedError, with who is there, or RefusedError when something of a drill is left.
+    Raises LockedError, with who is there, RefusedError when something of a drill is left, or
+    UnreachableError when a machine cannot be asked.
     """
     async with locked(tuple(world.reached.values()), holder=f"{this_run()}, a drill"):
         await require_nothing_left(world, machines)
@@ -24,11 +25,20 @@ async def alone(world: World, machines: Machines | None) -> AsyncIterator[None]:
 
 
 async def require_nothing_left(world: World, machines: Machines | None) -> None:
-    """Raise RefusedError if a fault stands, or may stand, from a drill before."""
-    if left := await leftovers(world, machines):
+    """Raise RefusedError if a fault of a drill stands, UnreachableError if nobody knows."""
+    left = await leftovers(world, machines)
+    why = "\n".join(f"{host}: {'; '.join(what)}" for host, what in left.items())
+    if known := known_of(left):
         raise RefusedError(
             "a drill breaks only what is whole: something of another is left here",
-            where=", ".join(left),
-            why="\n".join(f"{host}: {'; '.join(what)}" for host, what in left.items()),
+            where=", ".join(known),
+            why=why,
             next_move="wait until the machines undo it, or now: backstay drill undo",
+        )
+    if left:
+        raise UnreachableError(
+            "a drill breaks only what is whole: machines do not answer",
+            where=", ".join(left),
+            why=why,
+            next_move="backstay status",
         )
