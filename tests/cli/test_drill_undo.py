@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 
 from backstay.errors import StepFailedError
+from backstay.fleet.lock import locked
+from backstay.fleet.ssh import connected
+from backstay.fleet.world import World
 from backstay.operations import drill_undo
-from fakes.program import Program
+from fakes.program import Ended, Program
+from fakes.sshd import Sshd, serve
 
 CLUSTER = """\
 name: drilled
@@ -60,3 +65,51 @@ def test_where_nothing_was_left_that_is_said(
     monkeypatch.setattr(drill_undo, "undo", undo)
     said = backstay("drill", "undo", "-c", file)
     assert (said.code, said.err) == (0, "Nothing of any drill is left.\n")
+
+
+@pytest.fixture
+async def sshd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Sshd]:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    async with serve(tmp_path) as found:
+        yield found
+
+
+async def undone(
+    backstay: Program, sshd: Sshd, monkeypatch: pytest.MonkeyPatch, *words: str
+) -> tuple[Ended, bool]:
+    """Undo as users do, in a thread beside the sshd; return what is said, and if it was done."""
+    called = False
+
+    async def undo(*_: object, **__: object) -> None:
+        nonlocal called
+        called = True
+
+    monkeypatch.setattr(drill_undo, "undo", undo)
+    (backstay.folder / "cluster.yaml").write_text(sshd.yaml("a", "b", "c"))
+    return await asyncio.to_thread(backstay, "drill", "undo", *words), called
+
+
+async def test_nothing_is_undone_under_the_hands_of_somebody_who_drills(
+    backstay: Program, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who that is is said, and how to go on; whoever knows better says so."""
+    async with connected(sshd.spec("b")) as machines:
+        drilling = tuple(World(machines).reached.values())
+        async with locked(drilling, holder="ada@there pid 7, a drill"):
+            said, was_undone = await undone(backstay, sshd, monkeypatch)
+            assert (said.code, was_undone) == (5, False), said.err
+            assert "the lock is held by ada@there pid 7, a drill" in said.err
+            assert "backstay drill undo --force" in said.err
+            forced, was_undone = await undone(backstay, sshd, monkeypatch, "--force")
+            assert (forced.code, was_undone) == (0, True), forced.err
+    free, was_undone = await undone(backstay, sshd, monkeypatch)
+    assert (free.code, was_undone) == (0, True), free.err
+
+
+async def test_a_machine_without_locks_keeps_nobody_from_undoing(
+    backstay: Program, sshd: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be broken just by what is to be undone."""
+    sshd.environment["PATH"] = "/nowhere"
+    said, was_undone = await undone(backstay, sshd, monkeypatch)
+    assert (said.code, was_undone) == (0, True), said.err

@@ -170,16 +170,23 @@ def suite(
 @verb(
     "undo",
     examples=("backstay drill undo",),
-    exits=(0, 1, 3, 4),
+    exits=(0, 1, 3, 4, 5),
     exit_0="nothing of any drill is left",
     exit_1="something is still there, or could not be undone; safe to run again",
     exit_4="machines could not be asked; the others are undone",
+    exit_5="somebody drills or changes the cluster just now; nothing was changed",
+)
+@click.option(
+    "--force",
+    is_flag=True,
+    help="Undo also what somebody drills just now, as where that hangs.",
 )
 @click.pass_context
-def undo(ctx: click.Context) -> None:
+def undo(ctx: click.Context, *, force: bool) -> None:
     """Undo at once what drills left, and what the machines would undo by themselves.
 
-    Namespaces and keys of drills that died are removed as well.
+    Namespaces and keys of all drills are removed as well. While somebody drills or changes the
+    cluster nothing is undone, and it says who: a drill undoes what it broke, also when stopped.
     """
     from backstay.operations import drill_undo
 
@@ -191,6 +198,7 @@ def undo(ctx: click.Context) -> None:
         told.append(where)
         console.talk(f"{where}: undone: {what}")
 
-    finished(drill_undo.undo(spec, lab_machines(spec), tell=tell), console.settings)
+    undoing = drill_undo.undo if force else drill_undo.undo_alone
+    finished(undoing(spec, lab_machines(spec), tell=tell), console.settings)
     if not told:
         console.talk("Nothing of any drill is left.")
