@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from backstay.drill.report.document import Drilled
     from backstay.drill.report.markup import Template
     from backstay.drill.wish import Wish
+    from backstay.fleet.world import World
     from backstay.spec.model import ClusterSpec
 
 
@@ -109,46 +110,78 @@ async def run_drill(
 ) -> Drilled:
     """Drill once, after waiting as long as patience goes for the cluster to be whole.
 
-    The history is kept whatever becomes of it. Raises BrokenOffError once something was broken.
+    The history is kept whatever becomes of it. Raises RefusedError, with nothing touched, if the
+    fault needs a power that nobody here holds, BrokenOffError once something was broken.
     """
-    from backstay.cli.broken_off import broken_off
-    from backstay.cli.drill_live import following
-    from backstay.operations.drill import drill, look
+    from backstay.drill.inject import required_power
     from backstay.operations.drill_alone import alone
-    from backstay.operations.drill_gather import gathered
     from backstay.operations.drill_health import trouble, until_well
-    from backstay.operations.drill_priority import favoured
     from backstay.operations.session import session
 
     console = orderly.console
     console.talk(f"{wish.scenario.name}: {wish.scenario.explanation}")
     try:
+        if wish.scenario.needs_power:
+            required_power(machines)
         if patience:
             await until_well(trouble(spec), seconds=patience)
         if wish.scenario.needs_disk:
             await _give_disks(console, spec, machines)
         async with session(spec) as world, alone(world, machines):
-            before = await gathered(spec, wish.whom, await look(spec, world), world, console.talk)
-            with (
-                favoured() if machines else nullcontext(),
-                following(console, wish.course) as say,
-                orderly.talking((voice := Voice(say)).note),
-            ):
-                return await drill(
-                    spec,
-                    wish,
-                    before,
-                    world=world,
-                    machines=machines,
-                    path=results.history,
-                    tell=voice.tell,
-                )
-    except (BackstayError, ExceptionGroup) as error:
-        if not results.history.exists():
-            raise
-        raise await broken_off(error, console, spec, machines, results.history) from error
+            return await _undone_if_broken(orderly, spec, wish, machines, results, world)
     finally:
         _forget_empty(results)
+
+
+async def _undone_if_broken(
+    orderly: Orderly,
+    spec: ClusterSpec,
+    wish: Wish,
+    machines: Machines | None,
+    results: Results,
+    world: World,
+) -> Drilled:
+    """Drill, and undo what breaks off while the lock is still ours: nobody's else is undone."""
+    from backstay.cli.broken_off import broken_off
+
+    try:
+        return await _drilled(orderly, spec, wish, machines, results, world)
+    except Exception as error:
+        if not results.history.exists():
+            raise
+        raise await broken_off(error, orderly.console, spec, machines, results.history) from error
+
+
+async def _drilled(
+    orderly: Orderly,
+    spec: ClusterSpec,
+    wish: Wish,
+    machines: Machines | None,
+    results: Results,
+    world: World,
+) -> Drilled:
+    """Gather the roles that the fault is to hit, and drill."""
+    from backstay.cli.drill_live import following
+    from backstay.operations.drill import drill, look
+    from backstay.operations.drill_gather import gathered
+    from backstay.operations.drill_priority import favoured
+
+    console = orderly.console
+    before = await gathered(spec, wish.whom, await look(spec, world), world, console.talk)
+    with (
+        favoured() if machines else nullcontext(),
+        following(console, wish.course) as say,
+        orderly.talking((voice := Voice(say)).note),
+    ):
+        return await drill(
+            spec,
+            wish,
+            before,
+            world=world,
+            machines=machines,
+            path=results.history,
+            tell=voice.tell,
+        )
 
 
 @dataclass(slots=True)
@@ -180,7 +213,7 @@ async def _give_disks(console: Console, spec: ClusterSpec, machines: Machines | 
     if (power := power_of(spec)) is not None:
         console.talk("each member of etcd has, or gets, a disk of its own: a power cycle each")
         async with session(spec) as world, alone(world, machines):
-            await give_disks(spec, power)
+            await give_disks(spec, world, power)
 
 
 def _forget_empty(results: Results) -> None:
