@@ -20,6 +20,7 @@ from backstay.drill.history import (
     header_line,
     record_line,
 )
+from backstay.errors import RefusedError
 
 
 @dataclass(slots=True)
@@ -41,9 +42,16 @@ class Recorder:
     def open(
         cls, path: Path, header: Header, *, tell: Callable[[Header | Record], None]
     ) -> Recorder:
-        """Begin a history's file, readable by its owner; the drill's clock starts now."""
-        file = path.open("x", encoding="utf-8")
-        path.chmod(0o600)
+        """Begin a history's file, readable by its owner; the drill's clock starts now.
+
+        Raises RefusedError if there is no place for it.
+        """
+        try:
+            file = path.open("x", encoding="utf-8")
+            path.chmod(0o600)
+        except OSError as error:
+            what, why = "there is no place for the history", error.strerror or str(error)
+            raise RefusedError(what, where=str(path), why=why) from error
         file.write(header_line(header) + "\n")
         tell(header)
         return cls(header, file, time.monotonic_ns(), tell)

@@ -7,6 +7,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 
+import grpc
+
 from backstay.components.addresses import Port
 from backstay.drill.again import Again
 from backstay.drill.faults.targets import Roles, Site
@@ -56,12 +58,20 @@ async def ears(world: World, recorder: Recorder, access: Access) -> Mapping[str,
 
 async def _said(access: Access) -> Mapping[str, StatusResponse]:
     """Return what each of etcd's members says of itself; its log has ids in hexadecimal."""
-    found = {}
-    for host, address in access.members.items():
-        member = etcd.Etcd(address, access.etcd)
-        found[host] = await etcd.status(member, seconds=ASK_SECONDS)
+    return {
+        host: await _status(host, etcd.Etcd(address, access.etcd))
+        for host, address in access.members.items()
+    }
+
+
+async def _status(host: str, member: etcd.Etcd) -> StatusResponse:
+    try:
+        return await etcd.status(member, seconds=ASK_SECONDS)
+    except grpc.RpcError as error:
+        what = "etcd does not say whom it follows"
+        raise StepFailedError(what, where=host, why=etcd.said(error)) from error
+    finally:
         await member.close()
-    return found
 
 
 async def _zero(machine: Machine, recorder: Recorder) -> int:

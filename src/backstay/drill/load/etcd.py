@@ -149,7 +149,7 @@ class Registers:
         try:
             reply = await self._range(seconds=seconds)
         except grpc.RpcError as error:
-            raise WatchEndedError(_said(error)) from error
+            raise WatchEndedError(said(error)) from error
         return Snapshot(reply.header.revision, self._values(reply))
 
     async def all(self, *, seconds: float) -> Mapping[str, tuple[str | None, int]]:
@@ -195,7 +195,7 @@ class Registers:
                 for event in self._events(reply, opened):
                     yield event
         except grpc.RpcError as error:
-            raise WatchEndedError(_said(error)) from error
+            raise WatchEndedError(said(error)) from error
         except asyncio.InvalidStateError as error:
             raise WatchEndedError("closed") from error
         finally:
@@ -237,16 +237,17 @@ class Registers:
 def _failed(error: grpc.RpcError, value: str | None) -> Result:
     """Return what a failed call means: certainly nothing only if it never left, or was refused."""
     sure = NOT_SENT in str(error.details()) or error.code() in SURE_FAILURES
-    return Result(Outcome.FAIL if sure else Outcome.UNKNOWN, value, error=_said(error))
+    return Result(Outcome.FAIL if sure else Outcome.UNKNOWN, value, error=said(error))
 
 
-def _said(error: grpc.RpcError) -> str:
+def said(error: grpc.RpcError) -> str:
+    """Return a short class of what went wrong."""
     code = error.code()
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return "timeout"
-    said = str(error.details())
-    known = (word for text, word in WORDS.items() if text in said)
-    return next(known, said.removeprefix("etcdserver: ")[:MOST_CHARACTERS])
+    details = str(error.details())
+    known = (word for text, word in WORDS.items() if text in details)
+    return next(known, details.removeprefix("etcdserver: ")[:MOST_CHARACTERS])
 
 
 async def remove_registers(etcd: Etcd, run: str, *, seconds: float) -> None:
