@@ -53,6 +53,7 @@ CASES: dict[str, str | bytes] = {
         "endpoint:\n  ", "endpoint: "
     ),
     "services-without-dns": f"{GOOD}network: {{services: 10.96.0.0/29}}\n",
+    "uneven-checks": f"{GOOD}loadBalancer:\n  addressCheckIntervalMilliseconds: 300\n",
     "several": GOOD.replace("10.0.0.12", "10.0.0.11").replace("[worker]", "[wroker]"),
 }
 

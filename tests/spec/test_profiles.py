@@ -16,6 +16,7 @@ from backstay.spec.write import render
 from fakes.cluster_texts import cluster, machines, told, told_one
 
 VIP = "{vip: 10.0.0.100}"
+ADDRESS_CHECK = "loadBalancer.addressCheckIntervalMilliseconds"
 PROMISED = {Profile.DEFAULT: 2000, Profile.FAST: 800}
 """Milliseconds after which writes are back when any one machine is lost."""
 
@@ -112,8 +113,16 @@ def test_a_profile_that_cannot_be_read_says_nothing_about_timers() -> None:
         ("{checkIntervalMilliseconds: 100}", "loadBalancer.checkFastIntervalMilliseconds"),
         ("{advertIntervalMilliseconds: 105}", "loadBalancer.advertIntervalMilliseconds"),
         ("{advertIntervalMilliseconds: 40960}", "loadBalancer.advertIntervalMilliseconds"),
+        ("{addressCheckIntervalMilliseconds: 501}", ADDRESS_CHECK),
+        ("{addressCheckIntervalMilliseconds: 334}", ADDRESS_CHECK),
     ],
 )
 def test_timers_of_the_balancers_that_make_no_sense_are_refused(part: str, path: str) -> None:
     """VRRP counts hundredths, and what is doubtful is not asked less often than what is not."""
     assert told_one(text(loadBalancer=part))[0] == path
+
+
+@pytest.mark.parametrize("interval", [100, 125, 200, 250, 500, 1000])
+def test_the_check_of_the_address_is_as_often_as_is_written(interval: int) -> None:
+    """What the message names is good, and asked that often: keepalived's second holds it evenly."""
+    assert told(text(loadBalancer=f"{{addressCheckIntervalMilliseconds: {interval}}}")) == []

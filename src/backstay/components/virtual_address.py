@@ -19,14 +19,13 @@ from backstay.resources.files import Directory, File
 from backstay.resources.resource import Resource
 from backstay.resources.service import Tier
 from backstay.spec.model import IPAddress
+from backstay.spec.rules import RUN_MILLISECONDS
 
 CONFIG = "/etc/keepalived/keepalived.conf"
 PROGRAM = "/usr/sbin/keepalived"
 CHECK = f"{LIBRARY}/check-endpoint"
 RULES = f"{SETTINGS}/vrrp.nft"
 HIGHEST_PRIORITY = 150
-RUN_MILLISECONDS = 1000
-"""keepalived runs a check so often at most (2.2.7: "interval must be between 1 and 4294")."""
 
 _UNPRIVILEGED = "/usr/bin/setpriv --reuid=haproxy --regid=haproxy --clear-groups --no-new-privs"
 _PROCESS_FILES = "--pid=/run/keepalived/keepalived.pid --vrrp_pid=/run/keepalived/vrrp.pid"

@@ -226,7 +226,7 @@ class LoadBalancer(Timed):
     address_check_interval_milliseconds: Whole = Field(
         default=_TIMERS.address_check_interval_milliseconds, ge=100, le=1000
     )
-    """How often a machine asks its own haproxy whether it serves: else the vip is not for it."""
+    """How often a machine asks its haproxy whether it serves: else no vip. A divisor of 1000."""
     address_check_timeout_milliseconds: Whole = Field(
         default=_TIMERS.address_check_timeout_milliseconds, ge=50, le=60000
     )

@@ -33,6 +33,8 @@ LONGEST_DOMAIN = 253
 FLAG = re.compile(r"[a-z][a-z0-9-]*")
 MOST_MEMBERS = 7
 CENTISECOND = 10
+RUN_MILLISECONDS = 1000
+"""keepalived runs a check so often at most (2.2.7: "interval must be between 1 and 4294")."""
 # Flags that would undo what keeps the data safe (M12), or that only backstay can set rightly.
 OWNED_FLAGS = frozenset(
     {"force-new-cluster", "data-dir", "initial-cluster-state", "client-ca-file", "etcd-servers"}
@@ -167,6 +169,10 @@ def _checks(spec: ClusterSpec) -> Iterator[Violation]:
     if balancer.advert_interval_milliseconds % CENTISECOND:
         message = "VRRP counts in hundredths of a second: write a multiple of 10"
         yield Violation(message, ("loadBalancer", "advertIntervalMilliseconds"))
+    if RUN_MILLISECONDS % balancer.address_check_interval_milliseconds:
+        # The pause that is left at the end of each run would be longer than what is promised.
+        message = "it must divide a second evenly: write 100, 125, 200, 250, 500 or 1000"
+        yield Violation(message, ("loadBalancer", "addressCheckIntervalMilliseconds"))
 
 
 def _lifetimes(spec: ClusterSpec) -> Iterator[Violation]:
