@@ -27,6 +27,7 @@ from backstay.drill.history import (
     Record,
     WatchEvent,
 )
+from backstay.drill.load import run
 from backstay.drill.load.access import Access
 from backstay.drill.load.plan import LoadPlan, load_plan
 from backstay.drill.load.run import ClusterLoad
@@ -174,6 +175,41 @@ async def test_a_load_goes_on_whatever_the_cluster_does() -> None:
             await working
     outcomes = {one.outcome for one in called_after(cluster, gone)}
     assert outcomes == {Outcome.FAIL, Outcome.UNKNOWN}
+
+
+@pytest.mark.parametrize("stopped", [True, False])
+async def test_nobody_sleeps_through_the_end(
+    monkeypatch: pytest.MonkeyPatch, *, stopped: bool
+) -> None:
+    """Who is told to come back in an hour is told to go, and what was asked for may yet happen."""
+    monkeypatch.setattr(run, "LEAVE_SECONDS", 0.1)
+    async with running() as cluster:
+        load = ClusterLoad.on(cluster.access, replace(cluster.plan(), seconds=0.5))
+        await load.prepare()
+        cluster.api.acts.extend([answers(429, retry_after="3600")] * 10_000)
+        stop = asyncio.Event()
+        working = asyncio.ensure_future(
+            load.run(record=cluster.records.append, clock=cluster.clock, stop=stop)
+        )
+        async with asyncio.timeout(20):
+            await until_asked(cluster)
+            stop.set() if stopped else working.cancel()
+            await asyncio.wait([working])
+    operations = [one for one in cluster.records if isinstance(one, Operation)]
+    left = {one.client: one for one in operations if one.error == "left"}
+    assert {one.client.name for one in load.plan.workers if one.client.store != "etcd"} <= {*left}
+    assert {one.outcome for one in left.values()} == {Outcome.UNKNOWN}
+    assert all((one.value is None) is (one.action is Action.READ) for one in left.values())
+
+
+async def until_asked(cluster: Cluster) -> None:
+    """Wait until each client of the API that works has asked once."""
+    asked = 0
+    while asked < 8:
+        await asyncio.sleep(0.01)
+        asked = sum(
+            "configmaps/" in path for method, path, _ in cluster.api.asked if method != "POST"
+        )
 
 
 def called_after(cluster: Cluster, moment: int) -> list[Operation]:

@@ -15,6 +15,7 @@ from backstay.drill.history import (
     Client,
     Connection,
     Operation,
+    Outcome,
     Record,
     Stream,
     WatchEvent,
@@ -27,6 +28,9 @@ REOPEN_SECONDS = 0.1
 """Between the end of a watch and the next: informers wait longer, and would see less."""
 
 SNAPSHOT_SECONDS = 5.0
+
+LEFT = "left"
+"""The error of an operation that was under way when its client was told to go."""
 
 
 @dataclass(slots=True)
@@ -66,25 +70,44 @@ class Working:
         due = notebook.clock() + self.random.randrange(interval)
         try:
             while await notebook.until(due):
-                notebook.record(await self._operate(notebook.clock, due))
+                await self._operate(notebook, due)
                 due += interval
                 if (late := notebook.clock() - due) > interval:
                     due += late // interval * interval
         finally:
             await self.store.close()
 
-    async def _operate(self, clock: Callable[[], int], due: int) -> Operation:
+    async def _operate(self, notebook: Notebook, due: int) -> None:
         key = self.random.choice(self.keys)
-        reads = self.random.randrange(100) < self.worker.reads
-        action = Action.READ if reads else Action.WRITE
-        called = clock()
-        result = await self._result(action, key)
-        returned = clock()
+        value = self._to_write()
+        called = notebook.clock()
+        # What is left under way may have happened, or may yet.
+        result = Result(Outcome.UNKNOWN, value, error=LEFT)
+        try:
+            result = await self._result(key, value)
+        finally:
+            notebook.record(self._operation(key, value, result, called, notebook.clock(), due))
         if self.worker.client.connection is Connection.NEW:
             await self.store.close()
+
+    def _to_write(self) -> str | None:
+        """Return a value that nobody has written, None to read."""
+        if self.random.randrange(100) < self.worker.reads:
+            return None
+        self.written += 1
+        return f"{self.worker.client.name}-{self.written}"
+
+    async def _result(self, key: str, value: str | None) -> Result:
+        if value is None:
+            return await self.store.read(key, seconds=self.seconds)
+        return await self.store.write(key, value, seconds=self.seconds)
+
+    def _operation(
+        self, key: str, value: str | None, result: Result, called: int, returned: int, due: int
+    ) -> Operation:
         return Operation(
             client=self.worker.client.name,
-            action=action,
+            action=Action.READ if value is None else Action.WRITE,
             key=key,
             called=called,
             returned=returned,
@@ -96,13 +119,6 @@ class Working:
             told_to_retry=result.told_to_retry,
             due=due,
         )
-
-    async def _result(self, action: Action, key: str) -> Result:
-        if action is Action.READ:
-            return await self.store.read(key, seconds=self.seconds)
-        self.written += 1
-        value = f"{self.worker.client.name}-{self.written}"
-        return await self.store.write(key, value, seconds=self.seconds)
 
 
 @dataclass(slots=True)

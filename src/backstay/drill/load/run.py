@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
@@ -31,6 +31,9 @@ from backstay.drill.load.newest import Newest
 from backstay.drill.load.plan import LoadPlan
 from backstay.drill.load.store import Store
 from backstay.errors import GateTimeoutError, StepFailedError
+
+LEAVE_SECONDS = 3.0
+"""Beyond an attempt, for who has to wait or to send again; a Retry-After may say an hour."""
 
 T = TypeVar("T")
 
@@ -74,8 +77,8 @@ class ClusterLoad:
         async with asyncio.TaskGroup() as group:
             watching = [group.create_task(one.run(notebook)) for one in watches]
             async with asyncio.TaskGroup() as working:
-                for one in self._workers():
-                    working.create_task(one.run(notebook))
+                workers = [working.create_task(one.run(notebook)) for one in self._workers()]
+                working.create_task(_gone(workers, stop, self.plan.seconds + LEAVE_SECONDS))
             await newest.reached_by(watches)
             for task in watching:
                 task.cancel()
@@ -142,6 +145,14 @@ class ClusterLoad:
         await api.close()
         for member in members:
             await member.close()
+
+
+async def _gone(workers: Sequence[asyncio.Task[None]], stop: asyncio.Event, seconds: float) -> None:
+    """Wait for the end, and for so long until all workers have left; then they have to."""
+    await stop.wait()
+    _, late = await asyncio.wait(workers, timeout=seconds)
+    for one in late:
+        one.cancel()
 
 
 class _NotComparableError(Exception):
