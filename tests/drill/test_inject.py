@@ -138,15 +138,16 @@ class _Machine:
 
 @dataclass
 class _Switch:
-    """Somebody with a hand on the power, who may fail to arm."""
+    """Somebody with a hand on the power, who may fail to arm a machine, or to cut its power."""
 
     seen: list[tuple[str, str]]
-    weak: bool = False
+    weak: str = ""
+    diskless: bool = False
     mended_by_others: bool = False
 
     async def arm(self, host: str, *, seconds: float) -> None:
         assert seconds == 9
-        if self.weak:
+        if host == self.weak:
             raise StepFailedError("nobody waits", where=host)
         self.seen.append(("arm", host))
 
@@ -157,6 +158,8 @@ class _Switch:
         self.seen.append(("kill", host))
 
     async def cut(self, host: str) -> None:
+        if self.diskless:
+            raise RefusedError("its data is on no disk of its own; nothing was broken", where=host)
         self.seen.append(("power-cut", host))
 
     async def power_off(self, host: str) -> None:
@@ -366,15 +369,34 @@ async def test_a_machine_that_others_mended_is_told_as_such() -> None:
     assert watched.stages()[3:] == [Turn.GONE, "mend", Turn.UNDONE]
 
 
-async def test_no_machine_is_broken_where_nobody_can_mend_it() -> None:
-    """Neither where nobody holds the power, nor where who would mend it does not start."""
+async def test_no_machine_is_broken_where_nobody_holds_its_power() -> None:
+    """Nor armed."""
     watched = Watched()
     with pytest.raises(RefusedError, match="power"):
         async with watched.broken(BreakMachine(Power.OFF), "cp-1"):
             pytest.fail("the block began")
+    assert watched.seen == []
+
+
+async def test_no_machine_is_broken_when_one_cannot_be_armed() -> None:
+    """The others are disarmed, and of the one that was left as it was nothing is told."""
+    watched = Watched()
+    switch = _Switch(watched.seen, weak="cp-2")
     with pytest.raises(StepFailedError, match="nobody waits"):
-        async with watched.broken(
-            BreakMachine(Power.OFF), "cp-1", machines=_Switch(watched.seen, weak=True)
-        ):
+        async with watched.broken(BreakMachine(Power.OFF), *HOSTS, machines=switch):
             pytest.fail("the block began")
-    assert "power-off" not in watched.stages()
+    assert [what for what, host in watched.seen if host != "cp-2"] == [
+        *("arm", "arm"),
+        *("mend", "undone") * 2,
+    ]
+    assert [what for what, host in watched.seen if host == "cp-2"] == []
+
+
+async def test_a_machine_that_could_not_be_broken_is_told_as_such() -> None:
+    """Whoever reads the history must not think that the fault stood."""
+    watched = Watched()
+    switch = _Switch(watched.seen, diskless=True)
+    with pytest.raises(RefusedError, match="no disk"):
+        async with watched.broken(BreakMachine(Power.CUT), "cp-3", machines=switch):
+            pytest.fail("the block began")
+    assert watched.stages() == ["arm", Turn.INJECTED, Turn.FAILED, "mend", Turn.UNDONE]

@@ -7,8 +7,8 @@ leave the machines able to undo everything by themselves, so that we may die at 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -161,16 +161,13 @@ class _Lasting:
         await _run(machine, act.injecting, what=act.what, deadline=self.deadline, on_line=ear)
 
     async def _undo(self, act: Act) -> None:
-        try:
+        with _failing(act.host, f"undo of {act.what}", self.tell):
             try:
                 await self._undo_by(self.world.machine(act.host), act)
             except UnreachableError:
                 # By its timer it undoes the fault without us; what we find then says so.
                 async with patiently(self.again, act.host, seconds=self.seconds) as machine:
                     await self._undo_by(machine, act)
-        except BackstayError as error:
-            self.tell(act.host, Turn.FAILED, f"undo of {act.what}: {error.why or error.what}")
-            raise
 
     async def _undo_by(self, machine: Machine, act: Act) -> None:
         ear = _ear(act.host, act.what, self.tell)
@@ -190,34 +187,37 @@ async def _without(
         Power.OFF: machines.power_off,
         Power.REBOOT: machines.reboot,
     }[power]
+    armed: list[str] = []
+
+    async def arm(host: str) -> None:
+        await machines.arm(host, seconds=seconds)
+        armed.append(host)
 
     async def inject(host: str) -> None:
         # Nothing is quicker than the word: what follows from the fault must come after it.
         tell(host, Turn.INJECTED, what)
-        await harm(host)
+        with _failing(host, what, tell):
+            await harm(host)
 
     async def undo(host: str) -> None:
         if host not in machines.armed():
             tell(host, Turn.GONE, what)
-        try:
+        with _failing(host, f"undo of {what}", tell):
             await machines.mend(host)
-        except BackstayError as error:
-            tell(host, Turn.FAILED, f"undo of {what}: {error.why or error.what}")
-            raise
         tell(host, Turn.UNDONE, what)
 
     try:
-        await each(hosts, lambda host: machines.arm(host, seconds=seconds))
+        await each(hosts, arm)
         await each(hosts, inject)
         yield
     finally:
-        await each(hosts, undo)
+        await each(armed, undo)
 
 
 @asynccontextmanager
 async def _planned(todo: Sequence[Step], world: World, tell: Tell) -> AsyncIterator[None]:
     for step in todo:
-        try:
+        with _failing(step.host, step.what, tell):
             await _run(
                 world.machine(step.host),
                 step.script,
@@ -225,10 +225,17 @@ async def _planned(todo: Sequence[Step], world: World, tell: Tell) -> AsyncItera
                 deadline=STOP_SECONDS + SERVING_SECONDS,
                 on_line=_ear(step.host, step.what, tell),
             )
-        except BackstayError as error:
-            tell(step.host, Turn.FAILED, f"{step.what}: {error.why or error.what}")
-            raise
     yield
+
+
+@contextmanager
+def _failing(host: str, what: str, tell: Tell) -> Iterator[None]:
+    """Tell of what fails on a machine the moment it does."""
+    try:
+        yield
+    except BackstayError as error:
+        tell(host, Turn.FAILED, f"{what}: {error.why or error.what}")
+        raise
 
 
 def _ear(host: str, what: str, tell: Tell) -> Callable[[str], None]:
