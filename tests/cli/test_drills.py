@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from backstay.cli import drills
+from backstay.cli.broken_off import BrokenOffError
 from backstay.cli.console import Console
 from backstay.cli.drilling import Results, keep
 from backstay.cli.drills import Asked, Shape
@@ -28,6 +29,7 @@ from backstay.errors import (
     PreflightError,
     RefusedError,
     StepFailedError,
+    UnreachableError,
 )
 from backstay.lab import PowerSwitch
 from backstay.spec.parse import parse
@@ -160,6 +162,24 @@ def test_a_single_drill_says_its_verdict_once(here: Here) -> None:
     assert "PASS" not in here.err.getvalue()
     here.drill(None, None)
     assert here.err.getvalue().count("PASS") == 2
+
+
+def test_a_report_that_cannot_be_kept_hides_not_why_the_run_ended(
+    here: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something stays broken: that, and its exit code, is what whoever began it must learn."""
+    left = BrokenOffError(UnreachableError("lost"), here.folder / "history.jsonl", "a: table x")
+
+    def full(path: Path, _: str, *, failure: type[BackstayError] = RefusedError) -> None:
+        if failure is StepFailedError:
+            raise failure("there is no place for the report", where=str(path))
+
+    monkeypatch.setattr(drills, "write_report", full)
+    with pytest.raises(BrokenOffError) as caught:
+        here.drill(None, left, junit=here.folder / "drills.xml")
+    assert caught.value is left
+    assert "there is no place for the report" in here.err.getvalue()
+    assert len(here.told["items"]) == 2  # type: ignore[arg-type]  # a list
 
 
 def test_what_is_left_out_is_said_and_skipped(here: Here) -> None:

@@ -127,14 +127,16 @@ def run_all(console: Console, spec: ClusterSpec, asked: Asked) -> int:
     parent = asked.parent or default_parent(spec)
     run = Run(Orderly(console, STOPPING), spec, machines, parent, is_alone=len(asked.wishes) == 1)
     if asked.left_out:
-        console.talk(f"left out, nobody here holds the power: {', '.join(asked.left_out)}")
+        names = ", ".join(asked.left_out)
+        console.talk(f"left out, since nobody here holds the power of machines: {names}")
     try:
         with terminable():
             for wish in asked.wishes:
                 run.drill(wish)
-    finally:
-        if run.outcomes.found:
-            _tell(console, run.outcomes, asked)
+    except BaseException:
+        _tell_if_possible(console, run.outcomes, asked)
+        raise
+    _tell(console, run.outcomes, asked)
     return 0 if run.outcomes.verdict is Verdict.PASS else ANSWER_IS_NO
 
 
@@ -216,7 +218,17 @@ def _ended(kind: type[BackstayError], what: str, wish: Wish, results: Results) -
     )
 
 
+def _tell_if_possible(console: Console, outcomes: Outcomes, asked: Asked) -> None:
+    """Tell what was found until a run ended; why it ended is not hidden by a full disk."""
+    try:
+        _tell(console, outcomes, asked)
+    except BackstayError as error:
+        console.talk(said(error))
+
+
 def _tell(console: Console, outcomes: Outcomes, asked: Asked) -> None:
+    if not outcomes.found:
+        return
     console.show(_of_one(outcomes) if asked.shape is Shape.ONE else _of_many(outcomes, asked))
     for one in outcomes.found:
         said = (f"{name} {path}" for name, path in one.results.files.items() if name != "report")
