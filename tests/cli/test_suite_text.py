@@ -60,7 +60,7 @@ etcd-leader-kill     pass     1.46 s  16      1        0
 etcd-leader-kill     pass     1.46 s  16      1        0
 etcd-leader-kill ×3  pass     1.46 s  16      1        0
 
-With ×: the median of times, the worst of counts, all that was lost.
+In rows with ×, times are medians, counts the highest, and losses the sum.
 
 etcd-leader-kill ×3
   ✓ gap<2s         1.46 s     worst of 3: longest time without an acknowledged write through the vi…

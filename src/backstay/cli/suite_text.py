@@ -95,7 +95,8 @@ def _row(name: str, found: Repeats, columns: Mapping[str, Cell], look: Look) -> 
 def _about_rows(found: Sequence[Repeats], look: Look) -> str:
     if not any(one.is_repeated for one in found):
         return ""
-    return f"With {look.marks.times}: the median of times, the worst of counts, all that was lost."
+    times = look.marks.times
+    return f"In rows with {times}, times are medians, counts the highest, and losses the sum."
 
 
 def _reasons(found: Repeats, look: Look) -> Iterator[str]:
