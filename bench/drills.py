@@ -24,10 +24,11 @@ from typing import Any
 
 from backstay.cli.drilling import keep, results_in
 from backstay.drill.faults.catalogue import SCENARIOS
+from backstay.drill.faults.steps import ETCDCTL
 from backstay.drill.faults.targets import Roles, site_of
 from backstay.drill.report.document import Drilled
 from backstay.drill.report.wording import count, seconds
-from backstay.drill.run import Trouble
+from backstay.drill.run import Trouble, until_well
 from backstay.drill.stage import Before
 from backstay.drill.wish import Wish
 from backstay.errors import BackstayError
@@ -36,7 +37,7 @@ from backstay.fleet.world import World, utc_now
 from backstay.lab import PowerSwitch
 from backstay.operations.drill import drill, look
 from backstay.operations.drill_alone import alone
-from backstay.operations.drill_health import trouble, until_well
+from backstay.operations.drill_health import trouble
 from backstay.operations.drill_priority import favoured
 from backstay.operations.drill_undo import undo
 from backstay.operations.session import session
@@ -192,12 +193,6 @@ async def _roles_at_kubeadms(spec: ClusterSpec, world: World) -> Roles:
     return Roles(site_of(spec), next(iter(leaders), None), next(iter(holders), None), leases)
 
 
-ETCDCTL = (
-    "/usr/local/bin/etcdctl --endpoints=https://127.0.0.1:2379 --command-timeout=2s"
-    " --cacert=/etc/kubernetes/pki/etcd/ca.crt"
-    " --cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt"
-    " --key=/etc/kubernetes/pki/etcd/healthcheck-client.key"
-)
 _IS_LEADER = (
     f"{ETCDCTL} endpoint status -w fields | awk -F' : ' "
     '\'/"MemberID"/ { me = $2 } /"Leader"/ { leader = $2 } END { exit me != leader }\''

@@ -74,16 +74,16 @@ class Cluster:
             return "cp-2 is not Ready"
 
         places = {
-            "session.session": nothing,
-            "drill_alone.alone": nothing,
-            "drill_gather.gathered": gathered,
-            "drill.look": gathered,
-            "drill.drill": drill,
-            "drill_undo.undo": undo,
-            "drill_health.until_well": until_well,
+            "operations.session.session": nothing,
+            "operations.drill_alone.alone": nothing,
+            "operations.drill_gather.gathered": gathered,
+            "operations.drill.look": gathered,
+            "operations.drill.drill": drill,
+            "operations.drill_undo.undo": undo,
+            "drill.run.until_well": until_well,
         }
         for name, fake in places.items():
-            self.monkeypatch.setattr(f"backstay.operations.{name}", fake)
+            self.monkeypatch.setattr(f"backstay.{name}", fake)
         orderly = Orderly(console(StringIO()), "")
         await run_drill(orderly, SPEC, WISH, None, patience, self.results)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from backstay.cli.drill_text import TONES
 from backstay.cli.tables import table
 from backstay.drill.oracle.verdict import Verdict
 from backstay.drill.report.compare import circumstances, compared, strange
@@ -12,11 +13,6 @@ from backstay.drill.report.wording import moment
 from backstay.planning.look import Look, Tone
 
 HEAD = ("", "A", "B", "B / A", "BETTER")
-TONES = {
-    Verdict.PASS: Tone.GOOD,
-    Verdict.FAIL: Tone.BAD,
-    Verdict.INCONCLUSIVE: Tone.WARNING,
-}
 
 
 def compare_text(one: Document, other: Document, look: Look) -> str:

@@ -114,8 +114,9 @@ async def run_drill(
     fault needs a power that nobody here holds, BrokenOffError once something was broken.
     """
     from backstay.drill.inject import required_power
+    from backstay.drill.run import until_well
     from backstay.operations.drill_alone import alone
-    from backstay.operations.drill_health import trouble, until_well
+    from backstay.operations.drill_health import trouble
     from backstay.operations.session import session
 
     console = orderly.console

@@ -124,13 +124,20 @@ async def _well(recorder: Recorder, trouble: Trouble, *, seconds: float) -> None
 
     What is still wrong at the end of the wait is noted: the judge and the reader decide.
     """
-    said = ""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            while said := await trouble():  # noqa: ASYNC110  # healing sends no event
-                await asyncio.sleep(POLL_SECONDS)
-    if said:
+    if said := await until_well(trouble, seconds=seconds):
         recorder.mark(Kind.NOTE, Note.NOT_WELL, said)
+
+
+async def until_well(ask: Trouble, *, seconds: float) -> str:
+    """Wait at most so long until nothing is wrong; return the last answer, empty when well."""
+    said = ""
+    try:
+        async with asyncio.timeout(seconds):
+            while said := await ask():  # noqa: ASYNC110  # healing sends no event
+                await asyncio.sleep(POLL_SECONDS)
+    except TimeoutError:
+        return said or "no answer yet"
+    return ""
 
 
 async def _ended(watching: Sequence[asyncio.Future[None]], recorder: Recorder) -> None:

@@ -16,11 +16,11 @@ from backstay.drill.faults.targets import (
     site_of,
 )
 from backstay.drill.inject import injected
+from backstay.drill.run import until_well
 from backstay.drill.stage import Before
 from backstay.errors import GateTimeoutError
 from backstay.fleet.world import World
 from backstay.operations.drill import look
-from backstay.operations.drill_health import until_well
 from backstay.spec.model import ClusterSpec
 
 GATHER_SECONDS = 180.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 
 from backstay.drill.faults.targets import Roles, site_of
@@ -13,20 +12,6 @@ from backstay.operations.session import session
 from backstay.operations.status import status
 from backstay.planning.health import ClusterHealth, Member, Verdict
 from backstay.spec.model import ClusterSpec
-
-POLL_SECONDS = 0.25
-
-
-async def until_well(ask: Trouble, *, seconds: float) -> str:
-    """Wait at most so long until nothing is wrong; return the last answer, empty when well."""
-    said = ""
-    try:
-        async with asyncio.timeout(seconds):
-            while said := await ask():  # noqa: ASYNC110  # healing sends no event
-                await asyncio.sleep(POLL_SECONDS)
-    except TimeoutError:
-        return said or "no answer yet"
-    return ""
 
 
 async def require_well(spec: ClusterSpec, world: World) -> ClusterHealth:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from contextlib import suppress
 
+from backstay.drill.run import until_well
 from backstay.errors import BackstayError, GateTimeoutError
 from backstay.fleet.world import World
 from backstay.lab import PowerSwitch, give_disk, labs, read
-from backstay.operations.drill_health import require_well, trouble, until_well
+from backstay.operations.drill_health import require_well, trouble
 from backstay.spec.model import ClusterSpec
 
 WELL_SECONDS = 90.0
