@@ -31,7 +31,7 @@ VRRP = 112
 """The protocol's number; its name is not known on every machine."""
 MARK = "0xb5"
 """On connections of the balancer to apiserver, ours alone in this table."""
-SMALLEST_RING = 4
+SMALLEST_CLOSED_RING = 4
 """Of three in a circle each sees both others: nothing would be cut."""
 
 
@@ -124,7 +124,7 @@ def _others(hosts: Sequence[str], without: Sequence[str]) -> tuple[str, ...]:
 
 def _strangers(hosts: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Return the pairs that do not see each other: with three, the two ends of a line."""
-    if len(hosts) < SMALLEST_RING:
+    if len(hosts) < SMALLEST_CLOSED_RING:
         return ((hosts[0], hosts[-1]),)
     last = len(hosts) - 1
     places = combinations(range(len(hosts)), 2)
