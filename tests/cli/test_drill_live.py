@@ -10,7 +10,7 @@ import pytest
 from backstay.cli.console import Console
 from backstay.cli.drill_live import Region, following, lasting
 from backstay.cli.settings import Progress, Settings
-from backstay.drill.history import SECOND, Kind, Mark
+from backstay.drill.history import SECOND, Kind, Mark, Note
 from backstay.drill.run import Course
 from backstay.planning.look import PLAIN
 from fakes.drill_stories import story
@@ -19,10 +19,10 @@ FAULT = Mark(6 * SECOND, Kind.FAULT, "cp-1", "injected", "freeze machine")
 NODE = Mark(7 * SECOND, Kind.NODE, "cp-1", "True")
 
 
-def said(settings: Settings) -> str:
+def said(settings: Settings, *marks: Mark) -> str:
     err = StringIO()
     with following(Console(settings, StringIO(), err, {})) as tell:
-        for one in (story().header, FAULT, NODE):
+        for one in (story().header, *(marks or (FAULT, NODE))):
             tell(one)
     return err.getvalue()
 
@@ -32,6 +32,27 @@ def test_people_read_a_line_for_each_event_worth_a_word() -> None:
     assert (
         said(Settings(progress=Progress.PLAIN)) == "   6.00 s  injected: freeze machine on cp-1\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("note", "words"),
+    [
+        (
+            (Note.GONE, "cp-1", "freeze etcd"),
+            "the fault stood no more when it was undone: cp-1, freeze etcd",
+        ),
+        (
+            (Note.MOVED, "etcd-leader", "it was cp-1"),
+            "the target was not what it was chosen for any more: etcd-leader, it was cp-1",
+        ),
+        ((Note.DEAF, "cp-1"), "not every journal was heard to its end: cp-1"),
+        ((Note.STOPPING, "Stopping, and undoing."), "Stopping, and undoing."),
+    ],
+)
+def test_people_read_what_a_note_means(note: tuple[str, ...], words: str) -> None:
+    """No word that only the judge knows."""
+    told = said(Settings(progress=Progress.PLAIN), Mark(SECOND, Kind.NOTE, *note))
+    assert told == f"   1.00 s  {words}\n"
 
 
 @pytest.mark.parametrize("progress", Progress)

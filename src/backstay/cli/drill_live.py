@@ -15,7 +15,8 @@ from rich.text import Text
 
 from backstay.cli.console import Console
 from backstay.cli.settings import Progress
-from backstay.drill.history import Header, Kind, Mark, Record
+from backstay.drill.history import Header, Kind, Mark, Note, Record
+from backstay.drill.oracle.notes import in_words
 from backstay.drill.report.growing import Growing
 
 if TYPE_CHECKING:
@@ -135,7 +136,9 @@ def _words(mark: Mark) -> str | None:
             return f"{mark.state} has the lease of {mark.subject}"
         case Kind.NODE if mark.state != "True":
             return f"node {mark.subject} is not Ready"
+        case Kind.NOTE if mark.subject == Note.STOPPING:
+            return mark.state
         case Kind.NOTE:
-            return f"{mark.subject}: {mark.state}"
+            return in_words(mark)
         case _:
             return None

@@ -22,6 +22,8 @@ DOUBTS: Mapping[str, Mapping[str, str]] = {
 }
 """By check, the subjects of notes that leave a doubt, and what they mean."""
 
+MEANINGS = {subject: what for doubts in DOUBTS.values() for subject, what in doubts.items()}
+
 WELL = {
     "fault": "it stood where it was meant to, until it was undone",
     "settled": "all clients were answered again, and the cluster was well",
@@ -45,6 +47,12 @@ def check(history: History) -> Iterator[Finding]:
 def noted(history: History) -> Sequence[Mark]:
     """Return all notes."""
     return [one for one in history.of(Mark) if one.kind is Kind.NOTE]
+
+
+def in_words(one: Mark) -> str:
+    """Return what a note says, for people."""
+    of_what = ", ".join(part for part in (one.state, one.detail) if part)
+    return f"{MEANINGS.get(one.subject, one.subject)}: {of_what}"
 
 
 def _told(one: Mark) -> str:
