@@ -23,6 +23,8 @@ T = TypeVar("T")
 
 SECOND = 1_000_000_000
 """Nanoseconds."""
+HOLDS = "holds"
+"""The state of a balancer that has the virtual address."""
 
 
 class Path(StrEnum):
@@ -192,9 +194,9 @@ class Kind(StrEnum):
     """`subject`: the member that says so; `state`: whom it follows, empty for nobody; `detail`:
     in which term, empty where that is not known."""
     VIP = "vip"
-    """`subject`: the host; `state`: holds or not."""
+    """`subject`: the host; `state`: HOLDS, or what it is instead."""
     LEASE = "lease"
-    """`subject`: the lease; `state`: its holder; `detail`: its renewTime (RFC 3339)."""
+    """`subject`: the lease; `state`: its holder; `detail`: held (as found) or acquired."""
     NODE = "node"
     """`subject`: the node; `state`: True, False or Unknown."""
     READY = "ready"
@@ -203,7 +205,7 @@ class Kind(StrEnum):
     """`subject`: a balancer; `state`: how many connections lead from it to an apiserver, which
     is `detail`; counted before the clients stop."""
     UNIT = "unit"
-    """`subject`: the host; `state`: active, failed, …; `detail`: the unit and its main process."""
+    """`subject`: the host; `state`: active, exited, …; `detail`: the unit, and how it exited."""
     STREAM = "stream"
     """`subject`: a stream through the endpoint on which nothing is sent; `state`: opened, closed
     in order, failed; `detail`: the error."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from backstay.drill.again import Again
-from backstay.drill.history import SECOND, Kind, LogLine, Mark
+from backstay.drill.history import HOLDS, SECOND, Kind, LogLine, Mark
 from backstay.errors import BackstayError
 from backstay.fleet.transport import Completed, Machine
 
@@ -105,7 +105,7 @@ class Ear:
         if _LOST.search(text):
             yield Kind.LEADER, self.host, "", ""
         if found := _VRRP.search(text):
-            state = "holds" if found[1] == "MASTER" else found[1].lower()
+            state = HOLDS if found[1] == "MASTER" else found[1].lower()
             yield Kind.VIP, self.host, state, ""
         if (found := _SERVER.search(text)) and not text.startswith("["):
             yield Kind.READY, self.host, found[2].lower(), f"{found[1]}: {found[3] or ''}".strip()

@@ -12,7 +12,7 @@ import grpc
 from backstay.components.addresses import Port
 from backstay.drill.again import Again
 from backstay.drill.faults.targets import Roles, Site
-from backstay.drill.history import Kind, Note
+from backstay.drill.history import HOLDS, Kind, Note
 from backstay.drill.journals import Ear, follower
 from backstay.drill.load import etcd
 from backstay.drill.load.access import Access
@@ -35,7 +35,7 @@ def note_roles(roles: Roles, recorder: Recorder) -> None:
     Who leads etcd its members tell, with their term (`ears`).
     """
     if roles.vip_holder:
-        recorder.mark(Kind.VIP, roles.vip_holder, "holds")
+        recorder.mark(Kind.VIP, roles.vip_holder, HOLDS)
     for lease, holder in sorted(roles.leases.items()):
         recorder.mark(Kind.LEASE, lease, holder, "held")
 

@@ -6,10 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from backstay.drill.faults.targets import Roles
-from backstay.drill.history import Kind, Mark
-
-HOLDS = "holds"
-"""What a mark says of a balancer that has the virtual address."""
+from backstay.drill.history import HOLDS, Kind, Mark
 
 
 def roles_now(roles: Roles, marks: Iterable[Mark]) -> Roles:

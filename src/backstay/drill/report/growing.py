@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 from backstay.drill.history import (
+    HOLDS,
     SECOND,
     Action,
     Header,
@@ -142,7 +143,7 @@ class Growing:
                 self._fault(one)
             case Kind.LEADER if one.state:
                 self._turn(one, one.state, f"{one.state} leads")
-            case Kind.VIP if one.state == "holds":
+            case Kind.VIP if one.state == HOLDS:
                 self._turn(one, one.subject, f"{one.subject} holds")
             case _:
                 pass

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from backstay.drill.history import History, Kind, Mark
+from backstay.drill.history import HOLDS, History, Kind, Mark
 from backstay.drill.report.times import Times
 
 NOBODY = "nobody"
@@ -97,7 +97,7 @@ def _leaders(marks: Sequence[Mark]) -> Iterator[tuple[int, str, Tone]]:
 
 def _holders(marks: Sequence[Mark]) -> Iterator[tuple[int, str, Tone]]:
     """Yield who holds the address; nobody, or two at once, is what it is there to prevent."""
-    turns = ((one.at, one.subject, one.state == "holds") for one in marks if one.kind is Kind.VIP)
+    turns = ((one.at, one.subject, one.state == HOLDS) for one in marks if one.kind is Kind.VIP)
     for at, current in _current(turns):
         tone = Tone.PLAIN if len(current) == 1 else Tone.BAD
         yield at, ", ".join(sorted(current)) or NOBODY, tone

@@ -6,10 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from backstay.drill.history import SECOND, Kind, Mark
+from backstay.drill.history import HOLDS, SECOND, Kind, Mark
 from backstay.drill.report.times import Times
 
-HOLDS = "holds"
 ENDED = frozenset({"exited", "inactive"})
 """Of a unit whose process is gone."""
 
