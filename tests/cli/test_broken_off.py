@@ -106,6 +106,16 @@ async def test_what_broke_off_is_undone_once_more(cluster: Cluster, ending: Exce
     assert caught.value.exit_code == (4 if ending is LOST else 1)
 
 
+@pytest.mark.parametrize("ending", [OSError(28, "no space left"), KeyError("metadata")])
+async def test_also_what_nobody_foresaw_is_undone(cluster: Cluster, ending: Exception) -> None:
+    """A full disk, or a bug of ours, leaves no more broken than what we know of."""
+    with pytest.raises(BrokenOffError, match="what it broke is undone") as caught:
+        await cluster.drill(ending, begun=True)
+    assert cluster.undone == 1
+    assert repr(ending) in caught.value.why
+    assert caught.value.__cause__ is ending
+
+
 async def test_what_cannot_be_undone_is_said(cluster: Cluster) -> None:
     """Nobody reads that all is well."""
     cluster.stays = STUCK

@@ -199,10 +199,10 @@ class Voice:
 
     def note(self, text: str) -> None:
         """Say why the drill ends before its time."""
-        from backstay.drill.history import Kind, Mark
+        from backstay.drill.history import Kind, Mark, Note
 
         at = time.monotonic_ns() - self.zero if self.zero else 0
-        self.say(Mark(at, Kind.NOTE, "stopping", text))
+        self.say(Mark(at, Kind.NOTE, Note.STOPPING, text))
 
 
 async def _give_disks(console: Console, spec: ClusterSpec, machines: Machines | None) -> None:
