@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
-from backstay.drill.history import History
-from backstay.drill.report.plot import plot
+from backstay.drill.history import SECOND, History, Kind, Mark, Note
+from backstay.drill.report.plot import events, plot
 from backstay.planning.look import ASCII, Look, Tone
 from fakes.drill_stories import story
 
@@ -73,3 +75,10 @@ def test_failures_are_painted() -> None:
 def test_without_operations_there_is_nothing_to_plot() -> None:
     """No empty axes."""
     assert plot(History(story().header, ()), Look()) == ""
+
+
+def test_a_note_is_told_in_words() -> None:
+    """With what it is about: no reader knows what the judge calls it."""
+    note = Mark(9 * SECOND, Kind.NOTE, Note.GONE, "cp-1", "freeze machine")
+    (found,) = set(events(replace(STORY, records=(*STORY.records, note)))) - set(events(STORY))
+    assert found.words == "the fault stood no more when it was undone: cp-1, freeze machine"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import log10
 
 from backstay.drill.history import (
+    HOLDS,
     SECOND,
     History,
     Kind,
@@ -14,6 +15,7 @@ from backstay.drill.history import (
     Operation,
     Outcome,
 )
+from backstay.drill.oracle.notes import in_words
 from backstay.drill.report.times import Times
 from backstay.planning.look import ASCII, Look, Tone, shortened
 
@@ -161,14 +163,14 @@ def _told(one: Mark) -> Iterator[Event]:
             what = f"{one.detail} on {one.subject}"
             words = what if one.state == "injected" else f"{one.state}: {what}"
             yield _event(one, one.subject, words)
-        case Kind.VIP if one.state == "holds":
+        case Kind.VIP if one.state == HOLDS:
             yield _event(one, one.subject, f"{one.subject} holds the virtual address")
         case Kind.LEASE if one.detail == "acquired":
             yield _event(one, one.state, f"{one.state} has the lease of {one.subject}")
         case Kind.NODE if one.state != "True":
             yield _event(one, one.subject, f"node {one.subject} is not Ready")
         case Kind.NOTE:
-            yield _event(one, one.subject, f"{one.subject}: {one.state}")
+            yield _event(one, one.subject, in_words(one))
         case _:
             pass
 
