@@ -16,7 +16,7 @@ class Chosen(NamedTuple):
 
 
 def chosen(scenarios: Iterable[Scenario], *, has_power: bool) -> Chosen:
-    """Leave out what needs the power of machines where nobody here holds it."""
+    """Leave out what needs the power of machines, or gives them disks, where nobody holds it."""
     found = tuple(scenarios)
     possible = tuple(one for one in found if has_power or not (one.needs_power or one.needs_disk))
     return Chosen(possible, tuple(one for one in found if one not in possible))

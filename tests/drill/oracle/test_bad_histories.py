@@ -458,7 +458,7 @@ def test_a_list_tells_the_newest_of_each_key_alone() -> None:
     found = judge(replace(good, records=tuple(records)), now=lambda: 0.0)
     assert found.verdict is Verdict.PASS, found.findings
     (said,) = (one.what for one in found.findings if one.what.startswith("etcd: 2 watches"))
-    assert "one began anew (410)" in said
+    assert "watches began anew (410) 3 times" in said
 
 
 def test_the_operation_that_makes_no_sense_is_told_of_first() -> None:

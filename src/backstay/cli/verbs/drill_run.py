@@ -146,8 +146,8 @@ def suite(
 ) -> int:
     """Drill the scenarios of a set: quick (if none is named), default, numbers, planned, all.
 
-    What needs whole machines, or a disk of etcd's own, is left out where there is none. What a set
-    holds: backstay drill list --suite NAME.
+    What needs the power of machines, or gives etcd a disk of its own, is left out where the cluster
+    is no lab of this computer. What a set holds: backstay drill list --suite NAME.
     """
     from backstay.cli.drills import Asked, Shape, run_all
     from backstay.cli.repeating import repeatable

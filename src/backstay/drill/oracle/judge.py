@@ -10,6 +10,7 @@ from backstay.drill.oracle import clients, linearizability, lost, notes, revisio
 from backstay.drill.oracle.stores import Store, is_whole, phases, stores
 from backstay.drill.oracle.values import values
 from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
+from backstay.drill.report.wording import plural
 
 FLOOR = 0.5
 """Of the asked rate that a warm-up must reach, each group of clients by itself too.
@@ -101,7 +102,7 @@ def panics(history: History) -> Finding:
     """Say whether a program wrote of a panic into its log."""
     lines = tuple(f"{one.host} {one.unit}: {one.text}" for one in history.of(LogLine))
     if lines:
-        return Finding("logs", Verdict.FAIL, f"{len(lines)} lines of a panic", lines)
+        return Finding("logs", Verdict.FAIL, f"{plural(len(lines), 'line')} of a panic", lines)
     if deaf := sorted({one.state for one in notes.noted(history) if one.subject == Note.DEAF}):
         what = f"the journal of {', '.join(deaf)} was not heard to its end"
         return Finding("logs", Verdict.INCONCLUSIVE, what)

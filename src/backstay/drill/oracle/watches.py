@@ -13,6 +13,7 @@ from backstay.drill.history import SECOND, Change, Stream, WatchEvent, WatchTurn
 from backstay.drill.oracle.stores import Store, Watch, first, told
 from backstay.drill.oracle.values import Values
 from backstay.drill.oracle.verdict import Finding, Verdict
+from backstay.drill.report.wording import plural
 
 CHECK = "watches"
 
@@ -61,7 +62,7 @@ def _last(client: str, turns: Sequence[WatchTurn]) -> str:
 def _anew(turns: Mapping[str, Sequence[WatchTurn]]) -> str:
     """Say how often a watch had to begin anew: it is asked for less of what it then missed."""
     count = sum(one.turn is Stream.COMPACTED for found in turns.values() for one in found)
-    return f"; one began anew (410) {count} times" if count else ""
+    return f"; watches began anew (410) {plural(count, 'time')}" if count else ""
 
 
 def _evidence(store: Store, values: Values, end: int | None) -> Iterator[str]:

@@ -201,7 +201,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         is_time=True,
     ),
     "reelect": Quantity(
-        "until etcd had another leader", lambda numbers, _: numbers.reelected, is_time=True
+        "until etcd had elected a leader", lambda numbers, _: numbers.reelected, is_time=True
     ),
     "elections": Quantity("elections of etcd's leader", lambda numbers, _: numbers.elections),
     "vip-move": Quantity(
