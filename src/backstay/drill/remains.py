@@ -12,6 +12,7 @@ from backstay.fleet import kube
 from backstay.fleet.world import World
 
 ASK_SECONDS = 20.0
+NAMESPACE = "namespace/"
 
 DELETE = (
     *("delete", "namespaces", f"--selector={LABEL}", "--field-selector=status.phase=Active"),
@@ -23,7 +24,9 @@ DELETE = (
 async def remove_namespaces(world: World, planes: Sequence[str]) -> tuple[str, ...]:
     """Remove the namespaces of all drills and return their names; StepFailedError if none can."""
     done = await kube.through_any(world, planes, *DELETE)
-    return tuple(line.removeprefix("namespace/") for line in done.stdout.split())
+    # Where there is none, kubectl says so in words, and there too.
+    lines = (line for line in done.stdout.splitlines() if line.startswith(NAMESPACE))
+    return tuple(line.removeprefix(NAMESPACE) for line in lines)
 
 
 async def remove_keys(world: World, members: Sequence[str]) -> int:

@@ -162,11 +162,12 @@ def set_frozen(groups: Iterable[Path], *, frozen: bool) -> None:
 
 
 def _thaw_below(groups: Iterable[Path]) -> None:
+    """Thaw what is there: machines that end take their groups with them meanwhile."""
     for group in groups:
-        for name, states in FREEZERS.items():
-            for file in group.rglob(name):
+        for directory, _, files in os.walk(group):
+            for name in FREEZERS.keys() & set(files):
                 with suppress(FileNotFoundError):
-                    file.write_text(states[False])
+                    Path(directory, name).write_text(FREEZERS[name][False])
 
 
 def is_frozen(groups: Iterable[Path]) -> bool:
