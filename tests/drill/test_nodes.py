@@ -64,7 +64,7 @@ async def test_it_watches_on_whatever_it_is_answered(tmp_path: Path, act: kube_a
 
 
 async def test_a_line_that_makes_no_sense_ends_its_stream(tmp_path: Path) -> None:
-    """The next one is opened, and the old one is not left to the garbage collector."""
+    """It does not stay open beside the next one."""
     recorder = Recorder.open(tmp_path / "history.jsonl", story().header, tell=lambda _: None)
     async with kube_api.kube_api() as server, asyncio.timeout(20):
         running = asyncio.ensure_future(
