@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -24,10 +24,11 @@ from backstay.drill.history import (
     read_history,
 )
 from backstay.drill.history import Path as Way
+from backstay.drill.oracle.judge import RATE
 from backstay.drill.oracle.notes import check
 from backstay.drill.oracle.verdict import Verdict
 from backstay.drill.recorder import Recorder
-from backstay.drill.run import Course, run
+from backstay.drill.run import WARM_UPS, Course, run
 from backstay.errors import UnreachableError
 
 CLIENT = Client("vip-1", Way.VIP, Connection.KEPT)
@@ -214,3 +215,40 @@ async def test_an_error_of_the_load_ends_the_drill(tmp_path: Path) -> None:
             last_look=no_look,
         )
     assert fault.log == []
+
+
+@dataclass
+class SlowLoad(FakeLoad):
+    """Answers nobody before `since`, in seconds."""
+
+    since: float = 0.0
+
+    async def run(
+        self, *, record: Callable[[Record], None], clock: Callable[[], int], stop: asyncio.Event
+    ) -> None:
+        """Write until stopped, once it was slow for long enough."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), self.since)
+        await FakeLoad.run(self, record=record, clock=clock, stop=stop)
+
+
+@pytest.mark.parametrize(
+    ("since", "warm_ups"), [(0.0, 1), (0.15, 3), (60.0, WARM_UPS)], ids=["at once", "late", "never"]
+)
+async def test_a_fault_waits_until_clients_are_answered(
+    tmp_path: Path, since: float, warm_ups: int
+) -> None:
+    """What an earlier drill left under way is no part of this one; but nobody waits for ever."""
+    header = replace(HEADER, load={RATE: 50.0})
+    written = Recorder.open(tmp_path / "history.jsonl", header, tell=[].append)
+    await run(
+        written,
+        COURSE,
+        load=SlowLoad(since=since),
+        watchers=(),
+        fault=FakeFault().standing(),
+        trouble=well,
+        last_look=no_look,
+    )
+    assert phases(written.records).count("warm-up") == warm_ups
+    assert phases(written.records)[warm_ups] == "fault"

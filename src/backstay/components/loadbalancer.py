@@ -182,12 +182,12 @@ def _backend(ground: Ground) -> Iterator[str]:
     connections and keeps those it has (L7OKC is "conditionally passed", which disable-on-404
     turns into drained). Anything else, silence included, is down: its connections are closed, so
     that their clients come back through here. Closing those of a server that leaves in an orderly
-    way would cost each client a request (lab.md). Why the one with the fewest connections gets
-    the next: docs/decisions/balance.md.
+    way would cost each client a request (lab.md). In turn, and not to whoever has fewest
+    connections: that is one that died or froze a moment ago (docs/decisions/balance.md).
     """
     timers = ground.spec.load_balancer
     yield "backend apiservers"
-    yield "    balance leastconn"
+    yield "    balance roundrobin"
     yield "    option httpchk"
     yield (
         "    http-check send meth GET uri /readyz ver HTTP/1.1"

@@ -27,8 +27,8 @@ from backstay.errors import RefusedError
 class Recorder:
     """Takes records as they come; nothing is dropped, and nothing is put in order.
 
-    `acknowledged` is when each client last got an answer; `tell` hears of everything, of the
-    header first.
+    `acknowledged` is when each client last got an answer, `answers` how many there were; `tell`
+    hears of everything, of the header first.
     """
 
     header: Header
@@ -37,6 +37,7 @@ class Recorder:
     tell: Callable[[Header | Record], None]
     records: list[Record] = field(default_factory=list)
     acknowledged: dict[str, int] = field(default_factory=dict)
+    answers: int = 0
 
     @classmethod
     def open(
@@ -66,6 +67,7 @@ class Recorder:
         self.file.write(record_line(record) + "\n")
         if isinstance(record, Operation) and record.outcome is Outcome.OK:
             self.acknowledged[record.client] = record.returned
+            self.answers += 1
         self.tell(record)
 
     def mark(self, kind: Kind, subject: str, state: str = "", detail: str = "") -> None:

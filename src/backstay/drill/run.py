@@ -9,9 +9,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from backstay.drill.history import Kind, Note, Record
+from backstay.drill.oracle.judge import RATE
 from backstay.drill.recorder import Recorder
 
 POLL_SECONDS = 0.1
+
+WARM = 0.8
+"""Of the asked rate: more than the judge wants, so that what he says is seldom in doubt."""
+WARM_UPS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,7 @@ async def _phases(
     working: asyncio.Future[None],
     fault: AbstractAsyncContextManager[object],
 ) -> None:
-    recorder.mark(Kind.PHASE, "warm-up")
-    await _hold(working, course.warm_up)
+    await _warmed(recorder, working, course)
     recorder.mark(Kind.PHASE, "fault")
     async with fault:
         await _hold(working, course.fault)
@@ -98,6 +102,20 @@ async def _phases(
     await _answered(recorder, working, course)
     recorder.mark(Kind.PHASE, "settle")
     await _hold(working, course.after)
+
+
+async def _warmed(recorder: Recorder, working: asyncio.Future[None], course: Course) -> None:
+    """Warm up again while fewer are answered than ask: what was before the drill may still go on.
+
+    What is still slow after the last time is for the judge to say.
+    """
+    wanted = WARM * recorder.header.load.get(RATE, 0.0) * course.warm_up
+    for _ in range(WARM_UPS):
+        recorder.mark(Kind.PHASE, "warm-up")
+        before = recorder.answers
+        await _hold(working, course.warm_up)
+        if recorder.answers - before >= wanted:
+            return
 
 
 async def _hold(working: asyncio.Future[None], seconds: float) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from backstay.drill.faults.kinds import BreakMachine, BreakUnit, Harm, Power, Restart, Unit
 from backstay.drill.faults.scenario import (
+    AFTER_SECONDS,
     CHANGED,
     DETECTED,
     ELECTED,
@@ -106,6 +107,12 @@ _SECONDS: Mapping[Unit, float] = {
 }
 """All others show what they do within ten seconds."""
 
+_AFTER: Mapping[tuple[Unit, Harm], float] = {
+    (Unit.CONTROLLER_MANAGER, Harm.FREEZE): 13.0,
+    (Unit.SCHEDULER, Harm.FREEZE): 13.0,
+}
+"""Longer than the renew deadline after which an old holder ends."""
+
 _BETTER: Mapping[tuple[Unit, Harm], tuple[str, ...]] = {
     (Unit.APISERVER, Harm.STOP): UNNOTICED,
     (Unit.APISERVER, Harm.FREEZE): DETECTED,
@@ -132,6 +139,7 @@ def units() -> Iterator[Scenario]:
                 _SECONDS.get(unit, 10.0),
                 _BETTER.get((unit, harm), objectives),
                 rows.get(harm, ()),
+                _AFTER.get((unit, harm), AFTER_SECONDS),
             )
 
 
