@@ -233,13 +233,15 @@ class SlowLoad(FakeLoad):
 
 
 @pytest.mark.parametrize(
-    ("since", "warm_ups"), [(0.0, 1), (0.15, 3), (60.0, WARM_UPS)], ids=["at once", "late", "never"]
+    ("since", "least", "most"),
+    [(0.0, 1, 1), (0.15, 2, WARM_UPS - 1), (60.0, WARM_UPS, WARM_UPS)],
+    ids=["at once", "late", "never"],
 )
 async def test_a_fault_waits_until_clients_are_answered(
-    tmp_path: Path, since: float, warm_ups: int
+    tmp_path: Path, since: float, least: int, most: int
 ) -> None:
     """What an earlier drill left under way is no part of this one; but nobody waits for ever."""
-    header = replace(HEADER, load={RATE: 50.0})
+    header = replace(HEADER, load={RATE: 20.0})
     written = Recorder.open(tmp_path / "history.jsonl", header, tell=[].append)
     await run(
         written,
@@ -250,5 +252,6 @@ async def test_a_fault_waits_until_clients_are_answered(
         trouble=well,
         last_look=no_look,
     )
-    assert phases(written.records).count("warm-up") == warm_ups
+    warm_ups = phases(written.records).count("warm-up")
+    assert least <= warm_ups <= most
     assert phases(written.records)[warm_ups] == "fault"
