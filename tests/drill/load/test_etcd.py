@@ -320,4 +320,7 @@ async def test_grpc_keeps_what_it_sees_to_itself() -> None:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    assert await child.communicate() == (b"fail\n", b"")
+    said, complaints = await child.communicate()
+    assert complaints == b""
+    # Whether the end of the connection was seen before the write is a matter of milliseconds.
+    assert said in {b"fail\n", b"unknown\n"}
