@@ -99,7 +99,7 @@ def test_no_balancer_is_born_master_and_no_two_are_alike() -> None:
         others = [str(o.internal) for o in spec.load_balancers if o.name != host.name]
         assert peers[: len(others)] == others
         priorities |= {line for line in lines if line.startswith("priority")}
-    assert priorities == {"priority 150", "priority 149", "priority 148"}
+    assert priorities == {"priority 250", "priority 150", "priority 50"}
 
 
 def test_a_lone_balancer_has_the_address_too() -> None:

@@ -17,6 +17,11 @@ VRRP = 112
 KEPT_SECONDS = 4 * 3600
 """As long as a balancer lets an idle connection be."""
 
+CLAIMS = 3
+"""As many adverts, at half the holder's rate, do not make one a holder."""
+
+MINUTE_MILLISECONDS = 60_000
+
 MARKS = range(3, 64, 4)
 """Code points of DSCP that RFC 2474 leaves to everybody's own use: one for each place."""
 
@@ -39,8 +44,12 @@ class Ring:
         return [(self.here + step) % size for step in range(1, (origin - self.here - 1) % size + 1)]
 
 
-def passing_on(ring: Ring, *, vip: IPAddress, port: int, router: int, device: str) -> str:
+def passing_on(
+    ring: Ring, *, vip: IPAddress, port: int, router: int, device: str, advert: int
+) -> str:
     """Return rules that learn who left (RFC 5798: priority 0) and send on what is unknown here.
+
+    `advert` is the interval of adverts in milliseconds.
 
     A flush keeps the sets, so that a reload forgets nobody. A copy passes no connection tracking,
     which would see one direction only and call it invalid. A machine that neither holds nor keeps
@@ -57,7 +66,7 @@ table ip backstay_endpoint {{
         ip ttl 255 meta l4proto {VRRP} @th,8,8 {router} jump who
     }}
     chain who {{
-{"".join(_lesson(ring, place, vip) for place in ring.others)}    }}
+{"".join(_lesson(ring, place, vip, advert) for place in ring.others)}    }}
 {"".join(_onward(ring, origin) for origin in ring.others)}\
     chain around {{
         ip dscp vmap {{ {_begun_elsewhere(ring)} }}
@@ -85,12 +94,18 @@ def _memory(place: int) -> str:
 """
 
 
-def _lesson(ring: Ring, place: int, vip: IPAddress) -> str:
-    """Return what remembers that a balancer left, and that it is the holder again."""
+def _lesson(ring: Ring, place: int, vip: IPAddress, advert: int) -> str:
+    """Return what remembers that a balancer left, and that it is the holder again.
+
+    Which it is once it goes on: who claims the address at the same time as another and yields
+    has told of itself once or twice, and still keeps the connections that it left with.
+    """
     sender = f"        ip saddr {ring.addresses[place]} @th,16,8"
+    half = max(MINUTE_MILLISECONDS // (2 * advert), 1)
+    goes_on = f"limit rate over {half}/minute burst {CLAIMS} packets"
     return f"""\
 {sender} 0 update @left_{place} {{ {vip} }}
-{sender} != 0 delete @left_{place} {{ {vip} }}
+{sender} != 0 {goes_on} delete @left_{place} {{ {vip} }}
 """
 
 

@@ -55,6 +55,7 @@ def programs(place: Place) -> tuple[File, ...]:
         port=place.spec.endpoint.port,
         router=place.spec.endpoint.virtual_router_id,
         device=interface_of(place),
+        advert=place.spec.load_balancer.advert_interval_milliseconds,
     )
     return (
         File(SCRIPT, Text(_script(place, vip)), mode="755"),

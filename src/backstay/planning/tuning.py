@@ -15,7 +15,7 @@ from math import ceil
 from annotated_types import Le
 
 from backstay.components.loadbalancer import FALL
-from backstay.components.virtual_address import HIGHEST_PRIORITY
+from backstay.components.virtual_address import NEXT_PRIORITY
 from backstay.planning.spread import Spread
 from backstay.spec.model import Etcd, LoadBalancer
 from backstay.spec.profiles import TIMERS, Profile, Timers
@@ -160,7 +160,7 @@ def gaps(timers: Timers) -> Gaps:
     has failed, and each check that a frozen apiserver accepts takes the whole time-out. Who gives
     the address up says so, and the next waits for its skew alone.
     """
-    skew = (PRIORITIES - HIGHEST_PRIORITY) / PRIORITIES * timers.advert_interval_milliseconds
+    skew = (PRIORITIES - NEXT_PRIORITY) / PRIORITIES * timers.advert_interval_milliseconds
     return Gaps(
         leader=2 * timers.election_milliseconds,
         apiserver=timers.check_interval_milliseconds
