@@ -7,15 +7,26 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from component_sites import CASES, STACKED, site_of, spec_of, text_of, unit_of
+from hypothesis import given
+from hypothesis import strategies as st
 
 from backstay.components import hand_over
 from backstay.components.assemble import build
 from backstay.components.loadbalancer import MONITOR
-from backstay.components.virtual_address import CHECK, CONFIG, RULES
+from backstay.components.virtual_address import (
+    APART,
+    CHECK,
+    CONFIG,
+    HIGHEST_PRIORITY,
+    NEXT_PRIORITY,
+    RULES,
+    priorities,
+)
 from backstay.resources.files import File
 from backstay.resources.resource import Key, Resource
 
@@ -100,6 +111,17 @@ def test_no_balancer_is_born_master_and_no_two_are_alike() -> None:
         assert peers[: len(others)] == others
         priorities |= {line for line in lines if line.startswith("priority")}
     assert priorities == {"priority 250", "priority 150", "priority 50"}
+
+
+@given(st.integers(1, HIGHEST_PRIORITY))
+def test_priorities_are_as_far_apart_as_there_is_room(balancers: int) -> None:
+    """Two that are 1 apart both claim; the second's skew is what bounds are reckoned with."""
+    found = priorities(balancers)
+    assert len(found) == balancers
+    assert all(1 <= priority <= HIGHEST_PRIORITY for priority in found)
+    steps = {before - after for before, after in pairwise(found)}
+    assert steps <= {min(APART, (HIGHEST_PRIORITY - 1) // max(balancers - 1, 1))}
+    assert all(priority >= NEXT_PRIORITY for priority in found[:2])
 
 
 def test_a_lone_balancer_has_the_address_too() -> None:

@@ -163,11 +163,18 @@ def _script(place: Place) -> Iterator[str]:
     )
 
 
+def priorities(balancers: int) -> list[int]:
+    """Return one for each, in order, all different: no two of them claim at once.
+
+    Of more than 250 balancers the last ones share the lowest.
+    """
+    apart = min(APART, max((HIGHEST_PRIORITY - 1) // max(balancers - 1, 1), 1))
+    return [max(HIGHEST_PRIORITY - place * apart, 1) for place in range(balancers)]
+
+
 def _priority(place: Place) -> int:
-    """Return different priorities for all, by name, so that no two of them claim at once."""
     names = [host.name for host in place.ground.balancers]
-    apart = min(APART, (HIGHEST_PRIORITY - 1) // max(len(names) - 1, 1))
-    return max(HIGHEST_PRIORITY - names.index(place.host.name) * apart, 1)
+    return priorities(len(names))[names.index(place.host.name)]
 
 
 def _unicast(place: Place) -> Iterator[str]:
