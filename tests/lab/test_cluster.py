@@ -391,6 +391,31 @@ def heard(lab: RealLab, machine: str) -> int:
     return int(said.partition("packets ")[2].split()[0])
 
 
+def test_clients_find_the_one_holder_that_is_left_of_two(lab: RealLab) -> None:
+    """Who yields without being heard leaves the network with its own hardware address."""
+
+    def holders() -> int:
+        held = [lab.sh(one, "ip -o address show dev eth0") for one in PLANES]
+        return sum(f" {lab.endpoint}/" in addresses for addresses in held)
+
+    for _ in range(3):
+        held = holder(lab)
+        run("lab", "cut", held, next(one for one in PLANES if one != held), "--name", lab.name)
+        eventually(lambda: holders() == 2, seconds=10, what="two holders")
+        run("lab", "heal", "--name", lab.name)
+        eventually(lambda: holders() == 1, seconds=10, what="one holder")
+        eventually(lambda: begun(lab), seconds=3, what="a connection to the one that is left")
+
+
+def begun(lab: RealLab) -> bool:
+    """Tell whether somebody at the virtual address takes a connection."""
+    try:
+        socket.create_connection((lab.endpoint, 8443), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def test_a_connection_that_nobody_knows_is_refused(lab: RealLab) -> None:
     """Sent on to who left before, it is sent no further: its client hears at once."""
 

@@ -119,6 +119,9 @@ def configuration(place: Place, vip: IPAddress) -> Iterator[str]:
         "    script_user root",
         "    vrrp_priority -20",
         "    vrrp_garp_master_refresh 60",
+        # Of two holders, as after a partition, who yields says so once more, and the other tells
+        # the network anew whose the address is.
+        "    vrrp_higher_prio_send_advert true",
         "}",
         "",
         *_script(place),
