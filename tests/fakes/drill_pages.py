@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from importlib import resources
 
+from backstay.cli.drilling import template
 from backstay.drill.history import Client, Connection, Header, History, Path
 from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
 from backstay.drill.report.compare import comparison_page
 from backstay.drill.report.document import Drilled, document, drilled
-from backstay.drill.report.markup import Template
 from backstay.drill.report.page import page
 from fakes.drill_stories import story
 
 HOSTILE = "</script><img src=x onerror=alert(1)>\"'&<!--"
-FOLDER = resources.files("backstay.drill.report") / "page"
-TEMPLATE = Template(*((FOLDER / f"page.{end}").read_text() for end in ("html", "css", "js")))
+TEMPLATE = template()
 
 
 def hostile() -> Drilled:

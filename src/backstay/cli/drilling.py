@@ -244,24 +244,31 @@ def page_text(found: Drilled) -> str:
     """Return a drill as one page of HTML."""
     from backstay.drill.report.page import page
 
-    return page(found, _template())
+    return page(found, template())
 
 
 def comparison_text(one: Mapping[str, Any], other: Mapping[str, Any]) -> str:
     """Return two reports side by side as one page of HTML."""
     from backstay.drill.report.compare import comparison_page
 
-    return comparison_page(one, other, _template())
+    return comparison_page(one, other, template())
 
 
-def _template() -> Template:
+PARTS = ("values", "view", "pen", "labels", "chart", "pointing")
+"""Of the page's one script, in this order: they share their names."""
+
+
+def template() -> Template:
+    """Return what pages of HTML are made of."""
     from backstay.drill.report.markup import Template
 
     folder = resources.files("backstay.drill.report") / "page"
-    html, style, script = (
-        (folder / f"page.{suffix}").read_text(encoding="utf-8") for suffix in ("html", "css", "js")
-    )
-    return Template(html, style, script)
+
+    def text(name: str) -> str:
+        return (folder / name).read_text(encoding="utf-8")
+
+    script = "\n".join(text(f"{part}.js") for part in PARTS)
+    return Template(text("page.html"), text("page.css"), script)
 
 
 def default_parent(spec: ClusterSpec) -> Path:
