@@ -8,7 +8,7 @@ from typing import Any
 
 from inline_snapshot import snapshot
 
-from backstay.drill.history import SECOND, History, Kind, Mark, Operation, Outcome
+from backstay.drill.history import SECOND, Action, History, Kind, Mark, Operation, Outcome
 from backstay.drill.report.lanes import lanes
 from backstay.drill.report.numbers import measure
 from backstay.drill.report.timeline import slices, timeline
@@ -131,6 +131,19 @@ def test_a_long_drill_has_longer_slices() -> None:
     long = History(STORY.header, (Mark(600 * SECOND, Kind.PHASE, "end"),))
     assert len(slices(long)) <= 121
     assert slices(long)[0].longest is None
+
+
+def test_what_is_outside_of_the_drill_is_in_its_first_or_last_slice() -> None:
+    """A damaged file may have what returned long after the last reads, or before the beginning."""
+    client = STORY.header.clients[0].name
+    odd = tuple(
+        Operation(client, Action.READ, "a", called, called + 1, Outcome.OK)
+        for called in (-90 * SECOND, 90 * SECOND)
+    )
+    fault = Mark(-90 * SECOND, Kind.FAULT, "cp-1", "injected", "kill etcd")
+    found = slices(History(STORY.header, (*odd, fault, Mark(3 * SECOND, Kind.PHASE, "final"))))
+    assert [one.acknowledged for one in found] == [1, 0, 0, 1]
+    assert found[0].events == ("kill etcd on cp-1",)
 
 
 def test_a_history_without_anything_has_an_empty_timeline() -> None:

@@ -134,10 +134,10 @@ def slices(history: History) -> tuple[Slice, ...]:
     rows: list[list[Operation]] = [[] for _ in range(end // step + 1)]
     told: list[list[str]] = [[] for _ in rows]
     for one in history.of(Operation):
-        rows[one.returned // step].append(one)
+        rows[min(max(one.returned // step, 0), len(rows) - 1)].append(one)
     for event in events(history):
         if event.at <= end:
-            told[event.at // step].append(event.words)
+            told[max(event.at // step, 0)].append(event.words)
     return tuple(
         _slice(number * step, step, found, texts)
         for number, (found, texts) in enumerate(zip(rows, told, strict=True))
