@@ -47,6 +47,7 @@ MARKS = (
     Mark(FAULT + 610 * MILLISECOND, Kind.READY, "cp-2", "down", "cp-1: Layer7 timeout"),
     Mark(FAULT + 700 * MILLISECOND, Kind.READY, "cp-3", "down", "cp-1: Layer7 timeout"),
     Mark(FAULT + 1_050 * MILLISECOND, Kind.LEADER, "cp-2", "", ""),
+    Mark(FAULT + 1_050 * MILLISECOND, Kind.LEADER, "cp-3", "", ""),
     Mark(FAULT + 1_240 * MILLISECOND, Kind.LEADER, "cp-2", "cp-3"),
     Mark(FAULT + 1_241 * MILLISECOND, Kind.LEADER, "cp-3", "cp-3"),
     Mark(FAULT + 1_380 * MILLISECOND, Kind.VIP, "cp-2", "holds"),

@@ -6,6 +6,7 @@ import json
 from itertools import accumulate
 from typing import Any
 
+import pytest
 from inline_snapshot import snapshot
 
 from backstay.drill.history import SECOND, Action, History, Kind, Mark, Operation, Outcome
@@ -88,6 +89,67 @@ def test_lanes_tell_who_led_held_and_fell() -> None:
             ],
         }
     )
+
+
+def leaders(*marks: Mark) -> list[str]:
+    """The lane of etcd's leader in a drill of three members that ends after nine seconds."""
+    ends = Mark(9 * SECOND, Kind.PHASE, "end")
+    found = {lane.name: lane.spans for lane in lanes(History(STORY.header, (*marks, ends)))}
+    return [f"{one.begin // SECOND}-{one.end // SECOND} {one.text}" for one in found["etcd leader"]]
+
+
+def follows(second: int, member: str, leader: str, term: str = "4") -> Mark:
+    return Mark(second * SECOND, Kind.LEADER, member, leader, term if leader else "")
+
+
+FOLLOWED = tuple(follows(0, member, "cp-1") for member in ("cp-1", "cp-2", "cp-3"))
+
+
+def test_who_alone_loses_sight_of_the_leader_does_not_end_its_time() -> None:
+    """Neither a follower that is cut off, nor a leader of before that learns it late."""
+    assert leaders(*FOLLOWED, follows(2, "cp-2", ""), follows(5, "cp-2", "cp-1")) == ["0-9 cp-1"]
+    cut_off = (
+        *(follows(2, "cp-2", ""), follows(3, "cp-3", "")),
+        *(follows(4, "cp-2", "cp-2", "5"), follows(5, "cp-3", "cp-2", "5"), follows(6, "cp-1", "")),
+    )
+    assert leaders(*FOLLOWED, *cut_off) == ["0-3 cp-1", "3-4 nobody", "4-9 cp-2"]
+
+
+@pytest.mark.parametrize(
+    "gone",
+    [
+        Mark(SECOND, Kind.UNIT, "cp-1", "exited", "etcd: Main process exited, code=killed"),
+        Mark(SECOND, Kind.FAULT, "cp-1", "injected", "freeze etcd"),
+        Mark(SECOND, Kind.FAULT, "cp-1", "injected", "kill the machine"),
+    ],
+)
+def test_a_leader_that_is_gone_follows_itself_no_more(gone: Mark) -> None:
+    """The first that loses sight of it leaves one: nobody leads, whatever it said at last."""
+    told = (gone, follows(2, "cp-2", ""), follows(4, "cp-3", "cp-3", "5"))
+    assert leaders(*FOLLOWED, *told) == ["0-2 cp-1", "2-4 nobody", "4-9 cp-3"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Mark(SECOND, Kind.UNIT, "cp-1", "exited", "kubelet: Main process exited, code=killed"),
+        Mark(SECOND, Kind.FAULT, "cp-1", "injected", "freeze kube-apiserver"),
+        Mark(SECOND, Kind.FAULT, "w-1", "injected", "freeze the machine"),
+        Mark(SECOND, Kind.FAULT, "cp-1", "failed", "freeze the machine"),
+    ],
+)
+def test_what_befalls_others_is_nothing_to_etcd(other: Mark) -> None:
+    """Other units, other machines, and faults that never came about."""
+    assert leaders(*FOLLOWED, other, follows(2, "cp-2", "")) == ["0-9 cp-1"]
+
+
+def test_who_was_frozen_for_a_moment_follows_as_before() -> None:
+    """It never noticed, and says nothing; whoever is cut off later is the only one."""
+    frozen = (
+        Mark(SECOND, Kind.FAULT, "cp-3", "injected", "freeze etcd"),
+        Mark(2 * SECOND, Kind.FAULT, "cp-3", "undone", "freeze etcd"),
+    )
+    assert leaders(*FOLLOWED, *frozen, follows(3, "cp-2", "")) == ["0-9 cp-1"]
 
 
 def test_elections_and_hand_overs_are_told_in_two_words_and_in_all() -> None:

@@ -6,10 +6,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from backstay.drill.faults.kinds import BreakUnit, Harm, Unit, said
 from backstay.drill.history import HOLDS, History, Kind, Mark
 from backstay.drill.report.times import Times
+from backstay.drill.report.told import ENDED, OF_A_MACHINE
 
 NOBODY = "nobody"
+FROZEN = said(BreakUnit(Unit.ETCD, Harm.FREEZE))
 
 
 class Tone(StrEnum):
@@ -48,7 +51,7 @@ def lanes(history: History) -> tuple[Lane, ...]:
     end = Times.of(history).end
     found = (
         Lane("fault", _sets(_faults(marks), end, Tone.FAULT)),
-        Lane("etcd leader", _values(_leaders(marks), end)),
+        Lane("etcd leader", _values(_leaders(marks, _members(history)), end)),
         Lane("virtual address", _values(_holders(marks), end)),
         *_leases(marks, end),
         Lane("marked down", _sets(_out(marks), end, Tone.BAD)),
@@ -89,10 +92,43 @@ def _faults(marks: Sequence[Mark]) -> Iterator[Turn]:
             yield one.at, f"{one.detail} on {one.subject}", one.state == "injected"
 
 
-def _leaders(marks: Sequence[Mark]) -> Iterator[tuple[int, str, Tone]]:
+def _members(history: History) -> frozenset[str]:
+    speakers = (one.subject for one in history.of(Mark) if one.kind is Kind.LEADER)
+    return frozenset((*history.header.members, *speakers))
+
+
+def _leaders(marks: Sequence[Mark], members: frozenset[str]) -> Iterator[tuple[int, str, Tone]]:
+    """Yield who leads etcd; nobody does when too few members are left that follow, for a quorum.
+
+    Who alone loses sight of the leader is cut off itself, and the others go on. Whom one follows
+    in a new term leads at once: a quorum has voted.
+    """
+    lost: frozenset[str] = frozenset()
     for one in marks:
-        if one.kind is Kind.LEADER:
-            yield one.at, one.state or NOBODY, Tone.PLAIN if one.state else Tone.BAD
+        follows = _follows(one)
+        if follows is None or one.subject not in members:
+            continue
+        lost = lost - {one.subject} if follows else lost | {one.subject}
+        if one.kind is Kind.LEADER and one.state:
+            yield one.at, one.state, Tone.PLAIN
+        elif len(lost) > (len(members) - 1) // 2:
+            yield one.at, NOBODY, Tone.BAD
+
+
+def _follows(one: Mark) -> bool | None:
+    """Return whether a member follows a leader from a mark on, None if that says nothing of it.
+
+    The last words of one that has ended, or is frozen, say nothing of whom it follows now.
+    """
+    match one.kind:
+        case Kind.LEADER:
+            return bool(one.state)
+        case Kind.UNIT if one.detail.partition(":")[0] == Unit.ETCD:
+            return False if one.state in ENDED else None
+        case Kind.FAULT if one.detail == FROZEN or one.detail.endswith(OF_A_MACHINE):
+            return {"injected": False, "undone": True}.get(one.state)
+        case _:
+            return None
 
 
 def _holders(marks: Sequence[Mark]) -> Iterator[tuple[int, str, Tone]]:
