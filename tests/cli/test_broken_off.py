@@ -8,20 +8,24 @@ from contextlib import asynccontextmanager
 from io import StringIO
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from backstay.cli import drills
-from backstay.cli.broken_off import BrokenOffError
+from backstay.cli.broken_off import BrokenOffError, said
 from backstay.cli.console import Console
 from backstay.cli.drilling import Results, run_drill
 from backstay.cli.drills import Asked
+from backstay.cli.failure import text
 from backstay.cli.settings import Output, Settings
 from backstay.cli.stopping import Orderly
 from backstay.drill.faults.catalogue import SCENARIOS
+from backstay.drill.history import Kind, Mark, header_line, record_line
 from backstay.drill.report.document import Drilled, drilled
 from backstay.drill.wish import Wish
-from backstay.errors import BackstayError, RefusedError, StepFailedError, UnreachableError
+from backstay.errors import RefusedError, StepFailedError, UnreachableError
 from backstay.lab import PowerSwitch
+from backstay.planning.look import Look
 from backstay.spec.parse import parse
 from fakes.drill_stories import GOOD, story
 
@@ -46,7 +50,8 @@ class Cluster:
         self.results.folder.mkdir()
         self.undone = 0
         self.waited: list[float] = []
-        self.stays: BackstayError | None = None
+        self.stays: Exception | None = None
+        self.history = "{}\n"
         self.monkeypatch = monkeypatch
 
     async def drill(self, ending: Exception, *, begun: bool, patience: float = 0.0) -> None:
@@ -61,7 +66,7 @@ class Cluster:
 
         async def drill(*_: object, **__: object) -> None:
             if begun:
-                self.results.history.write_text("{}\n")
+                self.results.history.write_text(self.history)
             raise ending
 
         async def undo(*_: object, **__: object) -> None:
@@ -123,6 +128,40 @@ async def test_what_cannot_be_undone_is_said(cluster: Cluster) -> None:
         await cluster.drill(LOST, begun=True)
     assert not caught.value.is_undone
     assert "a: table x" in caught.value.what
+
+
+@pytest.mark.parametrize(
+    "stays",
+    [
+        OSError(28, "no space left"),
+        asyncssh.ConnectionLost("gone"),
+        TimeoutError(),
+        ExceptionGroup("undo", [STUCK, KeyError("metadata")]),
+    ],
+)
+async def test_also_undoing_that_ends_as_nobody_foresaw_is_told(
+    cluster: Cluster, stays: Exception
+) -> None:
+    """What stands by the drill's own history, why, and what to type; no traceback."""
+    turns = (("cp-1", "injected"), ("cp-2", "injected"), ("cp-2", "undone"), ("cp-3", "failed"))
+    marks = (Mark(at, Kind.FAULT, *turn, "kill etcd") for at, turn in enumerate(turns))
+    cluster.history = "\n".join((header_line(story().header), *map(record_line, marks), ""))
+    cluster.stays = stays
+    with pytest.raises(BrokenOffError) as caught:
+        await cluster.drill(LOST, begun=True)
+    assert not caught.value.is_undone
+    left = f"kill etcd on cp-1, kill etcd on cp-3: {said(stays)}"
+    assert caught.value.what == f"the drill broke off, not all is undone: {left}"
+    shown = text(caught.value, Look(), Settings(config="my.yaml"))
+    assert "to undo what is left: backstay drill undo -c my.yaml" in shown
+
+
+async def test_what_no_history_says_is_not_known(cluster: Cluster) -> None:
+    """A history that cannot be read is no proof that nothing is left."""
+    cluster.stays = OSError(28, "no space left")
+    with pytest.raises(BrokenOffError, match="nobody knows what a drill left: OSError") as caught:
+        await cluster.drill(LOST, begun=True)
+    assert not caught.value.is_undone
 
 
 async def test_what_has_not_begun_is_no_broken_drill(cluster: Cluster) -> None:

@@ -14,16 +14,20 @@ if TYPE_CHECKING:
     from backstay.spec.model import ClusterSpec
 
 
+UNKNOWN = "nobody knows what a drill left"
+
+
 class BrokenOffError(BackstayError):
     """How a drill ended, with the exit code of that; `is_undone` if nothing of it is left."""
 
     def __init__(self, error: Exception, history: Path, left: str) -> None:
         still = f"not all is undone: {left}" if left else "what it broke is undone"
+        sure = "to undo what is left" if left else "to be sure that nothing is left"
         super().__init__(
             f"the drill broke off, {still}",
             where=getattr(error, "where", ""),
             why=f"{said(error)}; its history until then: {history}",
-            next_move="backstay status; to be sure that nothing is left: backstay drill undo",
+            next_move=f"backstay status; {sure}: backstay drill undo",
         )
         self.exit_code = getattr(error, "exit_code", BackstayError.exit_code)
         self.is_undone = not left
@@ -56,4 +60,20 @@ async def broken_off(
         await undo(spec, machines, tell=tell)
     except BackstayError as failed:
         left = said(failed)
+    except Exception as failed:  # noqa: BLE001  # or a bug would hide what is broken
+        left = f"{_standing(history)}: {said(failed)}"
     return BrokenOffError(error, history, left)
+
+
+def _standing(history: Path) -> str:
+    """Return what the drill itself had not undone, in words, as far as its history says."""
+    from backstay.drill.history import Kind, Mark, read_history
+
+    try:
+        with history.open(encoding="utf-8") as lines:
+            marks = read_history(lines).of(Mark)
+    except (OSError, ValueError):
+        return UNKNOWN
+    turns = sorted((one for one in marks if one.kind is Kind.FAULT), key=lambda one: one.at)
+    last = {f"{one.detail} on {one.subject}": one.state for one in turns}
+    return ", ".join(what for what, state in last.items() if state != "undone") or UNKNOWN
