@@ -14,7 +14,7 @@ import pytest
 from backstay.cli import drills
 from backstay.cli.broken_off import BrokenOffError, said
 from backstay.cli.console import Console
-from backstay.cli.drilling import Results, run_drill
+from backstay.cli.drilling import Job, Results, run_drill
 from backstay.cli.drills import Asked
 from backstay.cli.failure import text
 from backstay.cli.settings import Output, Settings
@@ -90,7 +90,7 @@ class Cluster:
         for name, fake in places.items():
             self.monkeypatch.setattr(f"backstay.{name}", fake)
         orderly = Orderly(console(StringIO()), "")
-        await run_drill(orderly, SPEC, WISH, None, patience, self.results)
+        await run_drill(Job(orderly, SPEC, WISH, None, self.results), patience=patience)
 
 
 @pytest.fixture
@@ -185,14 +185,11 @@ def suite(
     endings: Sequence[Exception | None], folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[list[dict[str, object]], list[float]]:
     """Drill as often as there are endings; return what is told, and how patient each was."""
-    found, patience, out = iter(endings), [], StringIO()
+    found, waited, out = iter(endings), [], StringIO()
 
-    async def one(*given: object) -> Drilled:
-        results = given[-1]
-        assert isinstance(results, Results)
-        assert isinstance(given[-2], float)
-        patience.append(given[-2])
-        results.history.write_text("{}\n")
+    async def one(job: Job, *, patience: float) -> Drilled:
+        waited.append(patience)
+        job.results.history.write_text("{}\n")
         if (ending := next(found)) is not None:
             raise ending
         return drilled(story(objectives=("lost=0",)), GOOD)
@@ -204,7 +201,7 @@ def suite(
     except BrokenOffError as error:
         error.add_note(out.getvalue())
         raise
-    return json.loads(out.getvalue())["items"], patience
+    return json.loads(out.getvalue())["items"], waited
 
 
 def test_a_suite_goes_on_after_what_broke_off_and_was_undone(

@@ -10,7 +10,7 @@ import pytest
 
 from backstay.cli.broken_off import BrokenOffError
 from backstay.cli.console import Console
-from backstay.cli.drilling import Results, run_drill
+from backstay.cli.drilling import Job, Results, run_drill
 from backstay.cli.settings import Settings
 from backstay.cli.stopping import Orderly
 from backstay.drill.faults.catalogue import SCENARIOS
@@ -48,7 +48,8 @@ def results(tmp_path: Path) -> Results:
 async def run(spec: ClusterSpec, scenario: str, results: Results) -> None:
     """Drill where nobody holds the machines' power."""
     orderly = Orderly(Console(Settings(), StringIO(), StringIO(), {}), "")
-    await run_drill(orderly, spec, Wish(SCENARIOS[scenario], ""), None, 0.0, results)
+    job = Job(orderly, spec, Wish(SCENARIOS[scenario], ""), None, results)
+    await run_drill(job, patience=0.0)
 
 
 async def is_ours(spec: ClusterSpec) -> bool:

@@ -16,7 +16,7 @@ import pytest
 from backstay.cli import drills
 from backstay.cli.broken_off import BrokenOffError
 from backstay.cli.console import Console
-from backstay.cli.drilling import Results, keep
+from backstay.cli.drilling import Job, Results, keep
 from backstay.cli.drills import Asked, Shape
 from backstay.cli.settings import Output, Settings
 from backstay.drill.faults.catalogue import SCENARIOS
@@ -79,13 +79,12 @@ class Here:
         """Drill as often as there are endings."""
         found = iter(endings)
 
-        async def one(*given: object) -> Drilled:
-            results = given[-1]
-            assert isinstance(results, Results)
+        async def one(job: Job, *, patience: float) -> Drilled:
+            del patience
             ending = next(found)
             if isinstance(ending, BaseException):
                 raise ending
-            results.history.write_text("{}\n")
+            job.results.history.write_text("{}\n")
             if ending is None:
                 return PASSED
             work = ending()

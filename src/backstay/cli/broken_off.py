@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from backstay.cli.console import Console
 from backstay.errors import BackstayError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from backstay.drill.machines import Machines
-    from backstay.spec.model import ClusterSpec
+    from backstay.cli.drilling import Job
 
 
 UNKNOWN = "nobody knows what a drill left"
@@ -42,22 +40,17 @@ def said(error: Exception) -> str:
     return repr(error)
 
 
-async def broken_off(
-    error: Exception,
-    console: Console,
-    spec: ClusterSpec,
-    machines: Machines | None,
-    history: Path,
-) -> BrokenOffError:
+async def broken_off(error: Exception, job: Job) -> BrokenOffError:
     """Undo once more whatever the drill broke, and return how it ended."""
     from backstay.operations.drill_undo import undo
 
     def tell(where: str, what: str) -> None:
-        console.talk(f"{where}: undone: {what}")
+        job.console.talk(f"{where}: undone: {what}")
 
+    history = job.results.history
     left = ""
     try:
-        await undo(spec, machines, tell=tell)
+        await undo(job.spec, job.machines, tell=tell)
     except BackstayError as failed:
         left = said(failed)
     except Exception as failed:  # noqa: BLE001  # or a bug would hide what is broken

@@ -100,14 +100,23 @@ def lab_machines(spec: ClusterSpec) -> Machines | None:
     return power_of(spec)
 
 
-async def run_drill(
-    orderly: Orderly,
-    spec: ClusterSpec,
-    wish: Wish,
-    machines: Machines | None,
-    patience: float,
-    results: Results,
-) -> Drilled:
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One drill: who may stop it, of which cluster, what, by whose power, and where it is kept."""
+
+    orderly: Orderly
+    spec: ClusterSpec
+    wish: Wish
+    machines: Machines | None
+    results: Results
+
+    @property
+    def console(self) -> Console:
+        """Where it is talked of."""
+        return self.orderly.console
+
+
+async def run_drill(job: Job, *, patience: float) -> Drilled:
     """Drill once, after waiting as long as patience goes for the cluster to be whole.
 
     The history is kept whatever becomes of it. Raises RefusedError, with nothing touched, if the
@@ -119,68 +128,54 @@ async def run_drill(
     from backstay.operations.drill_health import trouble
     from backstay.operations.session import session
 
-    console = orderly.console
-    console.talk(f"{wish.scenario.name}: {wish.scenario.explanation}")
+    scenario = job.wish.scenario
+    job.console.talk(f"{scenario.name}: {scenario.explanation}")
     try:
-        if wish.scenario.needs_power:
-            required_power(machines)
+        if scenario.needs_power:
+            required_power(job.machines)
         if patience:
-            await until_well(trouble(spec), seconds=patience)
-        if wish.scenario.needs_disk:
-            await _give_disks(console, spec, machines)
-        async with session(spec) as world, alone(world, machines):
-            return await _undone_if_broken(orderly, spec, wish, machines, results, world)
+            await until_well(trouble(job.spec), seconds=patience)
+        if scenario.needs_disk:
+            await _give_disks(job)
+        async with session(job.spec) as world, alone(world, job.machines):
+            return await _undone_if_broken(job, world)
     finally:
-        _forget_empty(results)
+        _forget_empty(job.results)
 
 
-async def _undone_if_broken(
-    orderly: Orderly,
-    spec: ClusterSpec,
-    wish: Wish,
-    machines: Machines | None,
-    results: Results,
-    world: World,
-) -> Drilled:
+async def _undone_if_broken(job: Job, world: World) -> Drilled:
     """Drill, and undo what breaks off while the lock is still ours: nobody's else is undone."""
     from backstay.cli.broken_off import broken_off
 
     try:
-        return await _drilled(orderly, spec, wish, machines, results, world)
+        return await _drilled(job, world)
     except Exception as error:
-        if not results.history.exists():
+        if not job.results.history.exists():
             raise
-        raise await broken_off(error, orderly.console, spec, machines, results.history) from error
+        raise await broken_off(error, job) from error
 
 
-async def _drilled(
-    orderly: Orderly,
-    spec: ClusterSpec,
-    wish: Wish,
-    machines: Machines | None,
-    results: Results,
-    world: World,
-) -> Drilled:
+async def _drilled(job: Job, world: World) -> Drilled:
     """Gather the roles that the fault is to hit, and drill."""
     from backstay.cli.drill_live import following
     from backstay.operations.drill import drill, look
     from backstay.operations.drill_gather import gathered
     from backstay.operations.drill_priority import favoured
 
-    console = orderly.console
-    before = await gathered(spec, wish.whom, await look(spec, world), world, console.talk)
+    spec, wish, talk = job.spec, job.wish, job.console.talk
+    before = await gathered(spec, wish.whom, await look(spec, world), world, talk)
     with (
-        favoured() if machines else nullcontext(),
-        following(console, wish.course) as say,
-        orderly.talking((voice := Voice(say)).note),
+        favoured() if job.machines else nullcontext(),
+        following(job.console, wish.course) as say,
+        job.orderly.talking((voice := Voice(say)).note),
     ):
         return await drill(
             spec,
             wish,
             before,
             world=world,
-            machines=machines,
-            path=results.history,
+            machines=job.machines,
+            path=job.results.history,
             tell=voice.tell,
         )
 
@@ -205,16 +200,16 @@ class Voice:
         self.say(Mark(at, Kind.NOTE, Note.STOPPING, text))
 
 
-async def _give_disks(console: Console, spec: ClusterSpec, machines: Machines | None) -> None:
+async def _give_disks(job: Job) -> None:
     """See to it that etcd has disks of its own where we can: elsewhere the machine says no."""
     from backstay.operations.drill_alone import alone
     from backstay.operations.drill_lab import give_disks, power_of
     from backstay.operations.session import session
 
-    if (power := power_of(spec)) is not None:
-        console.talk("each member of etcd has, or gets, a disk of its own: a power cycle each")
-        async with session(spec) as world, alone(world, machines):
-            await give_disks(spec, world, power)
+    if (power := power_of(job.spec)) is not None:
+        job.console.talk("each member of etcd has, or gets, a disk of its own: a power cycle each")
+        async with session(job.spec) as world, alone(world, job.machines):
+            await give_disks(job.spec, world, power)
 
 
 def _forget_empty(results: Results) -> None:

@@ -12,6 +12,7 @@ from backstay.cli.broken_off import BrokenOffError, said
 from backstay.cli.console import Console, Report
 from backstay.cli.drill_text import drill_text, verdict_line
 from backstay.cli.drilling import (
+    Job,
     Results,
     agree,
     default_parent,
@@ -166,9 +167,9 @@ class Run:
 
     def _attempt(self, wish: Wish, results: Results) -> Drilled | Undrilled:
         patience = WHOLE_SECONDS if self.outcomes.found else 0.0
-        work = run_drill(self.orderly, self.spec, wish, self.machines, patience, results)
+        job = Job(self.orderly, self.spec, wish, self.machines, results)
         try:
-            found = self.orderly.run(work)
+            found = self.orderly.run(run_drill(job, patience=patience))
         except KeyboardInterrupt as error:
             raise _stopped(wish, results, BY_MACHINES) from error
         except UsageError:
