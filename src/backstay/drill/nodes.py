@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 
 from backstay.drill.history import Kind
 from backstay.drill.load.access import Access
-from backstay.drill.load.kube import Api, KubeError, good, understood
-from backstay.drill.load.store import WatchEndedError
+from backstay.drill.load.kube import Api, again_and_again, good
 from backstay.drill.recorder import Recorder
 
 NODES = "/api/v1/nodes"
 ASK_SECONDS = 2.0
-AGAIN_SECONDS = 0.2
 
 
 @dataclass(slots=True)
@@ -32,13 +29,7 @@ class NodeWatch:
 
     async def run(self, recorder: Recorder) -> None:
         """Look again and again until cancelled; a list tells what a broken watch missed."""
-        try:
-            while True:
-                with suppress(KubeError, WatchEndedError), understood():
-                    await self._turn(recorder)
-                await asyncio.sleep(AGAIN_SECONDS)
-        finally:
-            await self.api.close()
+        await again_and_again(self.api, lambda: self._turn(recorder))
 
     async def _turn(self, recorder: Recorder) -> None:
         found = await good(self.api, "GET", NODES, b"", ASK_SECONDS)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Mapping
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from backstay.drill.history import SECOND, Kind, Mark
 from backstay.drill.load.access import Access
-from backstay.drill.load.kube import Api, KubeError, understood
-from backstay.drill.load.store import WatchEndedError
+from backstay.drill.load.kube import Api, again_and_again
 from backstay.drill.recorder import Recorder
 
 LEASES = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
 WATCH = f"{LEASES}?watch=1&resourceVersion=0&timeoutSeconds=3600"
 """Tells of all there are first, and then of what changes."""
 CONNECT_SECONDS = 5.0
-AGAIN_SECONDS = 0.2
 MICROSECONDS = 1_000_000
 
 
@@ -41,13 +38,7 @@ class RenewalWatch:
 
     async def run(self, recorder: Recorder) -> None:
         """Watch until cancelled; what was missed in between is no renewal less: the last counts."""
-        try:
-            while True:
-                with suppress(KubeError, WatchEndedError), understood():
-                    await self._turn(recorder)
-                await asyncio.sleep(AGAIN_SECONDS)
-        finally:
-            await self.api.close()
+        await again_and_again(self.api, lambda: self._turn(recorder))
 
     async def _turn(self, recorder: Recorder) -> None:
         async with aclosing(self.api.lines(WATCH, seconds=CONNECT_SECONDS)) as lines:

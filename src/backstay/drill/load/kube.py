@@ -17,8 +17,8 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import aclosing, contextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,9 @@ LABEL = "backstay.io/drill"
 
 MOST_RETRIES = 10
 """client-go's own bound on answers to come back later (rest/request.go, maxRetries)."""
+
+AGAIN_SECONDS = 0.2
+"""From the end of a turn of watching to the next."""
 
 MOST_SENT_AGAIN = 7
 """Go's own bound on requests that were not processed."""
@@ -260,6 +263,20 @@ def understood(told_to_retry: int = 0) -> Iterator[None]:
         yield
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise KubeError("bad answer", told_to_retry=told_to_retry, said=repr(error)) from error
+
+
+async def again_and_again(api: Api, turn: Callable[[], Awaitable[None]]) -> None:
+    """Watch, and watch again when a turn of it has ended, until cancelled; then disconnect.
+
+    No answer is the end of watching, not even one that makes no sense.
+    """
+    try:
+        while True:
+            with suppress(KubeError, WatchEndedError), understood():
+                await turn()
+            await asyncio.sleep(AGAIN_SECONDS)
+    finally:
+        await api.close()
 
 
 def _answered(response: Response, told: int) -> tuple[str | None, int]:
