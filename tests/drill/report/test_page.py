@@ -11,11 +11,12 @@ from html.parser import HTMLParser
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from backstay.drill.history import History
+from backstay.drill.history import SECOND, History, Kind, Mark
 from backstay.drill.oracle.verdict import Judgement
 from backstay.drill.report.compare import comparison_page
 from backstay.drill.report.document import document, drilled
 from backstay.drill.report.markup import data, tag
+from backstay.drill.report.objectives import QUANTITIES
 from backstay.drill.report.page import page
 from fakes.drill_pages import HOSTILE, TEMPLATE, hostile_comparison, hostile_page
 from fakes.drill_stories import BAD, GOOD, story
@@ -106,8 +107,20 @@ def test_what_was_not_seen_is_said_so() -> None:
     """A history without leaders has no zero where a number is missing."""
     empty = History(story().header, ())
     text = Elements(page(drilled(empty, Judgement(())), TEMPLATE)).text
-    assert "Until etcd had another leadernot seen" in text
+    assert "Until etcd had elected a leadernot seen" in text
     assert "Nobody wrote." in text
+
+
+def test_a_member_that_is_elected_again_is_no_other_leader() -> None:
+    """The time is that to a leader of a later term, and is told in the objective's words."""
+    terms = ((0, "4"), (8, "5"))
+    marks = tuple(Mark(at * SECOND, Kind.LEADER, "cp-1", "cp-1", term) for at, term in terms)
+    fault = Mark(6 * SECOND, Kind.FAULT, "cp-1", "injected", "stall the disk")
+    again = History(story().header, (*marks, fault, Mark(9 * SECOND, Kind.PHASE, "final")))
+    text = Elements(page(drilled(again, GOOD), TEMPLATE)).text
+    meaning = QUANTITIES["reelect"].meaning
+    assert f"2.00 s {meaning}" in text
+    assert f"{meaning.capitalize()}2.00 s" in text
 
 
 def test_a_single_one_is_told_as_one() -> None:

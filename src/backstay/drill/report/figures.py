@@ -77,7 +77,7 @@ FIGURES = (
     Figure("told_to_retry", "Answers to try again", Unit.COUNT),
     Figure("detected_seconds", "Until somebody noticed", Unit.SECONDS),
     Figure("out_seconds", "Until every balancer had left the apiserver out", Unit.SECONDS),
-    Figure("reelected_seconds", "Until etcd had another leader", Unit.SECONDS),
+    Figure("reelected_seconds", "Until etcd had elected a leader", Unit.SECONDS),
     Figure("elections", "Elections of etcd's leader", Unit.COUNT),
     Figure("vip_moved_seconds", "Until the virtual address had moved", Unit.SECONDS),
     Figure("vip_moves", "Moves of the virtual address", Unit.COUNT),

@@ -28,7 +28,7 @@ TILES = {
     "Longest time without an acknowledged write": "without an acknowledged write, at the longest",
     "Requests that failed": "requests failed",
     "Acknowledged writes lost": "acknowledged writes lost",
-    "Until etcd had another leader": "until etcd had another leader",
+    "Until etcd had elected a leader": "until etcd had elected a leader",
     "Until the virtual address had moved": "until the virtual address had moved",
     "Nodes that were not Ready": "nodes were not Ready",
 }
