@@ -15,7 +15,7 @@ from rich.text import Text
 
 from backstay.cli.console import Console
 from backstay.cli.settings import Progress
-from backstay.drill.history import Header, Kind, Mark, Note, Record
+from backstay.drill.history import ACQUIRED, HOLDS, Header, Kind, Mark, Note, Record
 from backstay.drill.oracle.notes import in_words
 from backstay.drill.report.growing import Growing
 
@@ -130,9 +130,9 @@ def _words(mark: Mark) -> str | None:
             return f"{mark.state}: {mark.detail} on {mark.subject}"
         case Kind.LEADER if mark.state and mark.state == mark.subject:
             return f"{mark.state} leads etcd"
-        case Kind.VIP if mark.state == "holds":
+        case Kind.VIP if mark.state == HOLDS:
             return f"{mark.subject} holds the virtual address"
-        case Kind.LEASE if mark.detail == "acquired":
+        case Kind.LEASE if mark.detail == ACQUIRED:
             return f"{mark.state} has the lease of {mark.subject}"
         case Kind.NODE if mark.state != "True":
             return f"node {mark.subject} is not Ready"

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
+from backstay.components.addresses import Port
 from backstay.drill.load.access import Access, Address, Credentials
 from backstay.fleet.authorities import fetch_authority, signed
 from backstay.fleet.world import World
@@ -23,7 +24,6 @@ LIFETIME = timedelta(hours=4)
 
 REACH_SECONDS = 1.0
 APISERVER_NAME = "kubernetes.default.svc"
-APISERVER_PORT = 6443
 MEMBER_PORT = 2379
 SERVICE_PORT = 443
 
@@ -39,7 +39,7 @@ async def entry(spec: ClusterSpec, world: World) -> AsyncIterator[Access]:
         endpoint, service, planes, members = await asyncio.gather(
             _endpoint(spec, world, tunnels),
             _service(spec, world, tunnels),
-            _each(spec.control_planes, world, tunnels, APISERVER_PORT),
+            _each(spec.control_planes, world, tunnels, Port.APISERVER),
             _each(spec.etcd_members, world, tunnels, MEMBER_PORT),
         )
         yield Access(endpoint, planes, members, kubernetes, etcd, service)
@@ -82,7 +82,7 @@ async def _each(
 
 
 def _name(host: Host, port: int) -> str:
-    return APISERVER_NAME if port == APISERVER_PORT else host.name
+    return APISERVER_NAME if port == Port.APISERVER else host.name
 
 
 async def _endpoint(spec: ClusterSpec, world: World, tunnels: AsyncExitStack) -> Address:

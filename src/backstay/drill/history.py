@@ -25,6 +25,8 @@ SECOND = 1_000_000_000
 """Nanoseconds."""
 HOLDS = "holds"
 """The state of a balancer that has the virtual address."""
+HELD, ACQUIRED = "held", "acquired"
+"""Whether a lease's holder was found with it, or took it then."""
 
 
 class Path(StrEnum):
@@ -196,7 +198,7 @@ class Kind(StrEnum):
     VIP = "vip"
     """`subject`: the host; `state`: HOLDS, or what it is instead."""
     LEASE = "lease"
-    """`subject`: the lease; `state`: its holder; `detail`: held (as found) or acquired."""
+    """`subject`: the lease; `state`: its holder; `detail`: HELD or ACQUIRED."""
     NODE = "node"
     """`subject`: the node; `state`: True, False or Unknown."""
     READY = "ready"
@@ -267,7 +269,8 @@ class LogLine:
     text: str
 
 
-Record = Operation | WatchEvent | WatchTurn | Mark | FinalRead | FinalHash | LogLine
+OfClient = Operation | WatchEvent | WatchTurn
+Record = OfClient | Mark | FinalRead | FinalHash | LogLine
 
 TAGS: Mapping[str, type[Any]] = {
     "op": Operation,
@@ -360,10 +363,7 @@ def _records(numbered: Iterator[tuple[int, str]], names: AbstractSet[str]) -> It
             return
         with _line(number):
             record = _record(_object(line))
-            if (
-                isinstance(record, Operation | WatchEvent | WatchTurn)
-                and record.client not in names
-            ):
+            if isinstance(record, OfClient) and record.client not in names:
                 raise ValueError(f"there is no client {record.client!r}")
         yield record
 

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from backstay.drill.again import Again
-from backstay.drill.history import HOLDS, SECOND, Kind, LogLine, Mark
+from backstay.drill.history import ACQUIRED, HOLDS, SECOND, Kind, LogLine, Mark
 from backstay.errors import BackstayError
 from backstay.fleet.transport import Completed, Machine
 
@@ -110,7 +110,7 @@ class Ear:
         if (found := _SERVER.search(text)) and not text.startswith("["):
             yield Kind.READY, self.host, found[2].lower(), f"{found[1]}: {found[3] or ''}".strip()
         if found := _LEASE.search(text):
-            yield Kind.LEASE, found[1], self.host, "acquired"
+            yield Kind.LEASE, found[1], self.host, ACQUIRED
 
 
 def _of_systemd(host: str, text: str) -> Iterator[tuple[Kind, str, str, str]]:

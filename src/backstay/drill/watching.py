@@ -12,7 +12,7 @@ import grpc
 from backstay.components.addresses import Port
 from backstay.drill.again import Again
 from backstay.drill.faults.targets import Roles, Site
-from backstay.drill.history import HOLDS, Kind, Note
+from backstay.drill.history import HELD, HOLDS, Kind, Note
 from backstay.drill.journals import Ear, follower
 from backstay.drill.load import etcd
 from backstay.drill.load.access import Access
@@ -37,7 +37,7 @@ def note_roles(roles: Roles, recorder: Recorder) -> None:
     if roles.vip_holder:
         recorder.mark(Kind.VIP, roles.vip_holder, HOLDS)
     for lease, holder in sorted(roles.leases.items()):
-        recorder.mark(Kind.LEASE, lease, holder, "held")
+        recorder.mark(Kind.LEASE, lease, holder, HELD)
 
 
 async def ears(world: World, recorder: Recorder, access: Access) -> Mapping[str, Ear]:

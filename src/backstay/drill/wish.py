@@ -10,6 +10,7 @@ from backstay.drill.faults.scenario import Scenario
 from backstay.drill.history import Header
 from backstay.drill.load.access import Access
 from backstay.drill.load.plan import LoadPlan, load_plan
+from backstay.drill.oracle.clients import TIMEOUT
 from backstay.drill.oracle.judge import RATE
 from backstay.drill.report.objectives import parse_objectives
 from backstay.drill.report.terms import terms_of
@@ -108,7 +109,7 @@ def header_of(
         planes=tuple(host.name for host in spec.control_planes),
         versions={**versions, "backstay": __version__},
         settings=settings,
-        load={RATE: plan.rate, "timeout_seconds": plan.seconds, "registers": len(plan.keys)},
+        load={RATE: plan.rate, TIMEOUT: plan.seconds, "registers": len(plan.keys)},
     )
 
 

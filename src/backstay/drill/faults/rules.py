@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import assert_never
 
+from backstay.components.addresses import Port
 from backstay.drill.faults.kinds import (
     BlindBalancer,
     BlockNames,
@@ -26,7 +27,6 @@ from backstay.drill.faults.targets import Site
 TABLE = "inet backstay_drill"
 PEER_PORT = 2380
 """Where members of etcd meet."""
-APISERVER_PORT = 6443
 VRRP = 112
 """The protocol's number; its name is not known on every machine."""
 MARK = "0xb5"
@@ -73,7 +73,7 @@ BLIND = f"""\
 table {TABLE} {{
     chain leaving {{
         type filter hook output priority filter
-        meta skuid haproxy tcp dport {APISERVER_PORT} ct mark set {MARK}
+        meta skuid haproxy tcp dport {Port.APISERVER} ct mark set {MARK}
     }}
     chain arriving {{
         type filter hook prerouting priority mangle

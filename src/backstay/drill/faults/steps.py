@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import assert_never
 
+from backstay.components.addresses import Port
 from backstay.drill.faults.kinds import (
     MoveLeader,
     MoveVip,
@@ -88,7 +89,7 @@ def _serves(unit: Unit, host: str, site: Site) -> str:
     shown = f"[{address}]" if ":" in address else address
     tests = {
         Unit.ETCD: f"{ETCDCTL} get backstay-health >/dev/null",
-        Unit.APISERVER: f"{ASK} https://{shown}:6443/readyz",
+        Unit.APISERVER: f"{ASK} https://{shown}:{Port.APISERVER}/readyz",
         Unit.CONTROLLER_MANAGER: f"{ASK} https://127.0.0.1:10257/healthz",
         Unit.SCHEDULER: f"{ASK} https://127.0.0.1:10259/healthz",
         Unit.BALANCER: f"{ASK} https://127.0.0.1:{site.endpoint_port}/readyz",

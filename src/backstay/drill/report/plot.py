@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import log10
 
 from backstay.drill.history import (
+    ACQUIRED,
     HOLDS,
     SECOND,
     History,
@@ -165,7 +166,7 @@ def _told(one: Mark) -> Iterator[Event]:
             yield _event(one, one.subject, words)
         case Kind.VIP if one.state == HOLDS:
             yield _event(one, one.subject, f"{one.subject} holds the virtual address")
-        case Kind.LEASE if one.detail == "acquired":
+        case Kind.LEASE if one.detail == ACQUIRED:
             yield _event(one, one.state, f"{one.state} has the lease of {one.subject}")
         case Kind.NODE if one.state != "True":
             yield _event(one, one.subject, f"node {one.subject} is not Ready")

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from backstay.drill.history import HOLDS, SECOND, Kind, Mark
+from backstay.drill.history import ACQUIRED, HOLDS, SECOND, Kind, Mark
 from backstay.drill.report.times import Times
 
 ENDED = frozenset({"exited", "inactive"})
@@ -118,7 +118,7 @@ def _holders(turns: Sequence[Mark], end: int) -> Iterator[tuple[int, int, frozen
 
 def acquisitions(marks: Sequence[Mark], times: Times) -> Iterator[Mark]:
     """Yield when somebody took a lease."""
-    return (one for one in _since(marks, Kind.LEASE, times) if one.detail == "acquired")
+    return (one for one in _since(marks, Kind.LEASE, times) if one.detail == ACQUIRED)
 
 
 def lease_gaps(marks: Sequence[Mark], times: Times) -> Mapping[str, float]:
