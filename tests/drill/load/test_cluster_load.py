@@ -293,5 +293,6 @@ def test_a_client_s_key_is_never_on_a_disk(tmp_path: File, monkeypatch: pytest.M
     context = credentials().context()
     after = sorted(one.name for one in File("/proc/self/fd").iterdir())
     assert isinstance(context, ssl.SSLContext)
-    assert len(after) == len(before)
+    # What tests before this one left may be closed meanwhile, by threads of theirs.
+    assert len(after) <= len(before)
     assert list(tmp_path.iterdir()) == []
