@@ -18,12 +18,15 @@ import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from backstay.cli.drilling import keep, results_in
 from backstay.drill.faults.catalogue import SCENARIOS
+from backstay.drill.faults.kinds import Unit
+from backstay.drill.faults.scripts import WORDS
 from backstay.drill.faults.steps import ETCDCTL
 from backstay.drill.faults.targets import Roles, site_of
 from backstay.drill.report.document import Drilled
@@ -32,15 +35,17 @@ from backstay.drill.run import Trouble, until_well
 from backstay.drill.stage import Before
 from backstay.drill.wish import Wish
 from backstay.errors import BackstayError
-from backstay.fleet import kube
+from backstay.fleet.health import LEASES, ApiAnswers, ask_api
 from backstay.fleet.world import World, utc_now
-from backstay.lab import PowerSwitch
+from backstay.lab import PowerSwitch, give_disk
 from backstay.operations.drill import drill, look
 from backstay.operations.drill_alone import alone
+from backstay.operations.drill_gather import gathered
 from backstay.operations.drill_health import trouble
 from backstay.operations.drill_priority import favoured
 from backstay.operations.drill_undo import undo
 from backstay.operations.session import session
+from backstay.resources.resource import Unknown
 from backstay.spec.model import ClusterSpec
 from bench import kubeadm
 from bench.lab import PLANES, BenchLab, lab
@@ -54,8 +59,10 @@ DRILLS = (
     *("balancer-reload", "balancer-kill-vip-holder", "vip-hand-over"),
     *("etcd-leader-kill", "etcd-leader-freeze", "leader-hand-over", "etcd-kill-all"),
     *("controller-manager-kill", "controller-manager-restart", "partition-leader-peers"),
+    *("machine-freeze-all-in-one", "etcd-power-cut-all", "machine-power-cut-etcd-leader"),
 )
-WELL_SECONDS = 120.0
+WELL_SECONDS = 330.0
+"""Longer than the 300 s at most after which a kubelet starts again what crashed too often."""
 HEAD = "| drill | backstay: gap | failed | retried | and | kubeadm: gap | failed | retried | and |"
 RULE = "| --- " * 9 + "|"
 
@@ -107,25 +114,35 @@ async def _drill(where: Side, name: str, folder: Path) -> Drilled:
     if said := await until_well(where.trouble(spec), seconds=WELL_SECONDS):
         sys.stderr.write(f"{name}: the cluster is not well: {said}\n")
     try:
+        if wish.scenario.needs_disk:
+            await _give_disks(where)
         async with session(spec) as world, alone(world, power):
+            seen = await where.look(spec, world)
             found = await drill(
                 spec,
                 wish,
-                await where.look(spec, world),
+                await gathered(spec, wish.whom, seen, world, lambda what: _tell(name, what)),
                 world=world,
                 machines=power,
                 path=results.history,
                 tell=lambda _: None,
             )
     except (BackstayError, ExceptionGroup):
-        await undo(spec, power, tell=_tell)
+        await undo(spec, power, tell=lambda host, what: _tell(host, f"undone: {what}"))
         raise
     keep(found, results)
     return found
 
 
+async def _give_disks(where: Side) -> None:
+    """Give every member a disk of its own, as a power cut needs it; once is enough."""
+    for name in PLANES:
+        await give_disk(where.lab.name, name)
+        await until_well(where.trouble(where.lab.spec), seconds=WELL_SECONDS)
+
+
 def _tell(where: str, what: str) -> None:
-    sys.stderr.write(f"{where}: undone: {what}\n")
+    sys.stderr.write(f"{where}: {what}\n")
 
 
 @contextmanager
@@ -185,12 +202,14 @@ async def _roles_at_kubeadms(spec: ClusterSpec, world: World) -> Roles:
         _where(world, PLANES, _IS_LEADER),
         _where(world, PLANES, f"ip -o address show | grep -qF ' {spec.endpoint.vip}/'"),
     )
-    done = await kube.through_any(world, PLANES, "get", "leases", "-n", "kube-system", "-o", "json")
-    items = json.loads(done.stdout)["items"]
-    leases = {
-        one["metadata"]["name"]: one["spec"]["holderIdentity"].partition("_")[0] for one in items
-    }
+    leases = held(await ask_api(world, PLANES), utc_now())
     return Roles(site_of(spec), next(iter(leaders), None), next(iter(holders), None), leases)
+
+
+def held(seen: ApiAnswers, now: datetime) -> dict[str, str]:
+    """Return who has each lease; who let it run out, as whoever crashed does, has it no more."""
+    leases = seen.leases if isinstance(seen.leases, Mapping) else {}
+    return {name: one.holder for name, one in leases.items() if one.held(now)}
 
 
 _IS_LEADER = (
@@ -207,19 +226,41 @@ async def _where(world: World, hosts: Sequence[str], script: str) -> list[str]:
 
 
 def _trouble(spec: ClusterSpec) -> Trouble:
-    """Return who asks for nodes that are not Ready and members that do not answer."""
+    """Return who asks for all that must be so before a drill, and is again after it."""
 
     async def ask() -> str:
         try:
             async with session(spec) as world:
-                done = await kube.through_any(world, PLANES, "get", "nodes", "--no-headers")
-                healthy = await _where(world, PLANES, f"{ETCDCTL} get x >/dev/null")
+                seen, serving, running = await asyncio.gather(
+                    ask_api(world, PLANES),
+                    _where(world, PLANES, f"{ETCDCTL} get x >/dev/null"),
+                    asyncio.gather(*(world.machine(one).run(IDLE, deadline=20) for one in PLANES)),
+                )
         except BackstayError as error:
             return error.what
-        bad = [line for line in done.stdout.splitlines() if line.split()[1] != "Ready"]
-        return "; ".join(bad) or ("" if len(healthy) == len(PLANES) else "a member is silent")
+        idle = {host: done.stdout.split() for host, done in zip(PLANES, running, strict=True)}
+        return "; ".join(findings(seen, serving, idle, utc_now()))
 
     return ask
+
+
+IDLE = f"{WORDS}for unit in {' '.join(Unit)}; do is_running $unit || echo $unit; done\n"
+"""Says which units do not run. A kubelet lets a pod that crashed wait before it starts it again,
+and the node is Ready meanwhile: a drill would find nothing there to kill."""
+
+
+def findings(
+    seen: ApiAnswers, serving: Sequence[str], idle: Mapping[str, Sequence[str]], now: datetime
+) -> Iterator[str]:
+    """Yield what is wrong: nodes, leases, members that serve nobody, and units that do not run."""
+    if isinstance(seen.nodes, Unknown):
+        yield seen.nodes.why
+        return
+    yield from (f"node {name} is not Ready" for name, one in seen.nodes.items() if not one.ready)
+    found = held(seen, now)
+    yield from (f"nobody has the lease of {name}" for name in LEASES if name not in found)
+    yield from (f"etcd is silent on {host}" for host in PLANES if host not in serving)
+    yield from (f"{unit} does not run on {host}" for host, units in idle.items() for unit in units)
 
 
 def table(folder: Path) -> Iterator[str]:

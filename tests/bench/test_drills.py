@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from bench.drills import settings_in, table
+from bench.drills import findings, held, settings_in, table
 from bench.kubeadm import _haproxy, _keepalived
+
+from backstay.fleet.health import ApiAnswers
+from backstay.planning.health import Lease, Node
 
 ETCD = "    - etcd\n    - --name=cp-1\n    - --snapshot-count=10000\n"
 
@@ -53,3 +57,36 @@ def test_the_table_is_of_all_reports_that_are_there(tmp_path: Path) -> None:
         "| `controller-manager-kill` | – | – | – | – | 250 ms | 0 | 0 | lease 17.0 s |",
     ]
     assert "ours: 3 drills, 3,000 operations, 0 acknowledged writes lost" in lines[-2]
+
+
+NOW = datetime(2026, 11, 29, 21, 55, 38, tzinfo=UTC)
+NODES = {"cp-1": Node(ready=True, kubelet="v1.37.2")}
+PLANES = ("cp-1", "cp-2", "cp-3")
+
+
+def leases(**seconds: float) -> ApiAnswers:
+    """Return leases of cp-1 that were renewed so long ago."""
+    names = {"manager": "kube-controller-manager", "scheduler": "kube-scheduler"}
+    found = {
+        names[name]: Lease("cp-1", NOW - timedelta(seconds=ago)) for name, ago in seconds.items()
+    }
+    return ApiAnswers(NODES, found)
+
+
+def test_who_crashed_holds_no_lease_though_it_still_names_it() -> None:
+    """As it was after all of etcd was killed: nobody was there to be drilled."""
+    seen = leases(manager=20.7, scheduler=1.0)
+    assert held(seen, NOW) == {"kube-scheduler": "cp-1"}
+    assert list(findings(seen, PLANES, {}, NOW)) == [
+        "nobody has the lease of kube-controller-manager"
+    ]
+
+
+def test_a_cluster_by_kubeadm_is_not_well_while_a_pod_waits_to_be_started_again() -> None:
+    """Its node is Ready, its member serves, and its lease has not run out."""
+    seen = leases(manager=1.0, scheduler=1.0)
+    idle = {"cp-1": ["kube-controller-manager"], "cp-2": []}
+    assert list(findings(seen, PLANES, dict.fromkeys(PLANES, ()), NOW)) == []
+    assert list(findings(seen, PLANES, idle, NOW)) == [
+        "kube-controller-manager does not run on cp-1"
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from backstay.drill.again import again
 from backstay.drill.faults.kinds import MoveLeader, Planned, Restart, Unit
@@ -18,9 +19,8 @@ from backstay.drill.faults.targets import (
 from backstay.drill.inject import injected
 from backstay.drill.run import until_well
 from backstay.drill.stage import Before
-from backstay.errors import GateTimeoutError
+from backstay.errors import GateTimeoutError, RefusedError
 from backstay.fleet.world import World
-from backstay.operations.drill import look
 from backstay.spec.model import ClusterSpec
 
 GATHER_SECONDS = 180.0
@@ -43,7 +43,7 @@ async def gathered(
             while one:
                 talk(f"{one.role} is {one.holder}, and is given to {one.wanted}")
                 await _move(spec, one, world)
-                before = await _once_well(spec, before, world)
+                before = await _once_well(spec, before)
                 one = scattered(target, before.roles)
     except TimeoutError as error:
         raise GateTimeoutError(
@@ -74,7 +74,16 @@ async def _move(spec: ClusterSpec, one: Scattered, world: World) -> None:
         pass
 
 
-async def _once_well(spec: ClusterSpec, before: Before, world: World) -> Before:
-    """Wait until the next holder of a role is known; raises RefusedError if it is never well."""
-    await until_well(before.trouble, seconds=WELL_SECONDS)
-    return await look(spec, world)
+async def _once_well(spec: ClusterSpec, before: Before) -> Before:
+    """Wait until the next holder of a role is known; raises RefusedError if it is never well.
+
+    Who looked before says how to ask again: a cluster need not be one that we made.
+    """
+    if said := await until_well(before.trouble, seconds=WELL_SECONDS):
+        raise RefusedError(
+            "the cluster is not well since a role was given to another",
+            where=spec.name,
+            why=said,
+            next_move="backstay status",
+        )
+    return replace(before, roles=await before.ask())

@@ -269,3 +269,29 @@ def test_a_unit_is_starved_as_long_as_its_main_process_is(
     test = f"{WORDS}unified() {{ false; }}\nmain() {{ echo {unit}; }}\n{act.stands}\n"
     done = machine.play(test.replace("/sys/fs/cgroup/cpu/backstay-drill", str(machine.folder)))
     assert (done.returncode == 0) is (unit == of_group)
+
+
+POD = f"{WORDS}is_unit() {{ false; }}\nsleep() {{ found=43; }}\npgrep() {{ echo $found; }}\n"
+"""Where a unit is a static pod: its process is `found`, and another one a moment later."""
+
+
+@pytest.mark.parametrize("does", ["signal kube-scheduler all KILL", "restart kube-scheduler"])
+def test_where_a_pods_process_is_not_there_nobody_else_is_hit(does: str) -> None:
+    """A kubelet lets it wait that crashed; a signal to process 0 would end the script itself."""
+    done = subprocess.run(
+        ("sh",),
+        input=f"{POD}pgrep() {{ return 1; }}\n{does}\necho status $?\n",
+        text=True,
+        capture_output=True,
+        check=False,
+        start_new_session=True,
+    )
+    found = (done.returncode, done.stdout, done.stderr)
+    assert found == (0, "status 1\n", "kube-scheduler does not run here\n")
+
+
+def test_a_pod_is_restarted_once_the_process_that_was_there_is_not() -> None:
+    """It serves until it ends: that it serves says nothing of the next one."""
+    text = f"{POD}kill() {{ :; }}\nfound=42\nrestart kube-apiserver && main kube-apiserver\n"
+    done = subprocess.run(("sh",), input=text, text=True, capture_output=True, check=True)
+    assert done.stdout == "43\n"

@@ -39,13 +39,22 @@ is_running() {
     else [ "$(main "$1")" != 0 ]; fi
 }
 is_frozen() { grep -q '^State:.[Tt]' "/proc/$(main "$1")/status" 2>/dev/null; }
+# What goes to process 0 goes to ourselves, and to whoever runs us.
 signal() {
-    if is_unit "$1"; then systemctl kill --kill-who="$2" --signal="$3" "$1.service"
-    else kill -s "$3" "$(main "$1")"; fi
+    if is_unit "$1"; then systemctl kill --kill-who="$2" --signal="$3" "$1.service"; return; fi
+    process=$(main "$1")
+    if [ "$process" = 0 ]; then echo "$1 does not run here" >&2; return 1; fi
+    kill -s "$3" "$process"
 }
 stop() { if is_unit "$1"; then systemctl stop "$1.service"; else signal "$1" all TERM; fi; }
 start() { ! is_unit "$1" || systemctl start --no-block "$1.service"; }
-restart() { if is_unit "$1"; then systemctl restart "$1.service"; else signal "$1" all TERM; fi; }
+# A pod's process that was asked to end serves on for a while: it is not the one that was started.
+restart() {
+    if is_unit "$1"; then systemctl restart "$1.service"; return; fi
+    ending=$(main "$1")
+    signal "$1" all TERM && within 450 has_ended "$1" "$ending"
+}
+has_ended() { [ "$(main "$1")" != "$2" ]; }
 # Waits until the rest of the line succeeds, at most so many fifths of a second.
 within() {
     left=$1
