@@ -221,6 +221,16 @@ def test_a_machine_without_power_is_silent_and_can_be_started() -> None:
     assert reaches("cp-1", address_of("cp-2"))
 
 
+def test_a_machine_that_lost_its_power_begins_without_control_groups() -> None:
+    """A kubelet takes them for containers that it lost, and starts no pod while it looks."""
+    find = "find /sys/fs/cgroup -type d -name of-the-last-run"
+    on("cp-2", f"for one in $({HIERARCHIES}); do mkdir $one/of-the-last-run; done")
+    assert "of-the-last-run" in on("cp-2", find)
+    wait(lab.kill(NAME, "cp-2"))
+    wait(lab.start(NAME, "cp-2"))
+    assert on("cp-2", find) == ""
+
+
 def test_a_power_cut_takes_what_never_reached_the_disk() -> None:
     """What was synced outlives it, what was only written does not; a kill takes neither."""
     wait(lab.give_disk(NAME, "cp-2", megabytes=64))

@@ -12,7 +12,7 @@ from backstay.errors import ConfigError, PreflightError, StepFailedError
 from backstay.lab.boot import Boot, boot_script
 from backstay.lab.cluster import cluster_text, write_cluster
 from backstay.lab.commands import run, tail
-from backstay.lab.groups import is_frozen, kill_all, machine_groups, make_seat
+from backstay.lab.groups import is_frozen, kill_all, machine_groups, make_seat, remove_groups
 from backstay.lab.hierarchies import Version, read_hierarchies
 from backstay.lab.image import Progress, ensure_image, image_root, silent
 from backstay.lab.keys import ensure_key, known_hosts
@@ -153,6 +153,9 @@ async def _ensure_running(lab: Lab, machine: Machine) -> bool:
 async def start_machine(lab: Lab, machine: Machine) -> None:
     """Start a machine that does not run, after clearing away what its last run left."""
     await clear_machine(lab.name, machine.name)
+    # No machine has control groups when it begins. A kubelet takes old ones for containers that
+    # it lost, and looks for each for three seconds before it starts a pod.
+    await remove_groups(lambda: machine_groups(lab.name, machine.name), where=machine.name)
     lab_places = places_of(lab.name)
     places = lab_places.machine(machine.name)
     authorized = ensure_key(lab_places.key, comment=f"backstay lab {lab.name}")
