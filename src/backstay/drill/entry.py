@@ -7,7 +7,7 @@ and to the Service's address always, they go through the machines' own SSH.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import timedelta
 
@@ -29,16 +29,22 @@ SERVICE_PORT = 443
 
 
 @asynccontextmanager
-async def entry(spec: ClusterSpec, world: World) -> AsyncIterator[Access]:
+async def entry(
+    spec: ClusterSpec, world: World, *, avoided: Collection[str] = ()
+) -> AsyncIterator[Access]:
     """Give all ways into the cluster while the connections to its machines last.
+
+    None leads through machines that are avoided, if there are others: a forwarded port does not
+    outlive the machine that it leads through.
 
     Raises UnreachableError or StepFailedError when no control plane can sign for us.
     """
     kubernetes, etcd = await asyncio.gather(_kubernetes(spec, world), _etcd(spec, world))
+    through = onlooker(spec, avoided)
     async with AsyncExitStack() as tunnels:
         endpoint, service, planes, members = await asyncio.gather(
-            _endpoint(spec, world, tunnels),
-            _service(spec, world, tunnels),
+            _endpoint(spec, world, tunnels, through),
+            _service(spec, world, tunnels, through),
             _each(spec.control_planes, world, tunnels, Port.APISERVER),
             _each(spec.etcd_members, world, tunnels, MEMBER_PORT),
         )
@@ -85,25 +91,28 @@ def _name(host: Host, port: int) -> str:
     return APISERVER_NAME if port == Port.APISERVER else host.name
 
 
-async def _endpoint(spec: ClusterSpec, world: World, tunnels: AsyncExitStack) -> Address:
+async def _endpoint(
+    spec: ClusterSpec, world: World, tunnels: AsyncExitStack, through: str
+) -> Address:
     host, port = str(spec.endpoint.host), spec.endpoint.port
-    return await _address(world, tunnels, _onlooker(spec), host, port, APISERVER_NAME)
+    return await _address(world, tunnels, through, host, port, APISERVER_NAME)
 
 
-async def _service(spec: ClusterSpec, world: World, tunnels: AsyncExitStack) -> Address | None:
+async def _service(
+    spec: ClusterSpec, world: World, tunnels: AsyncExitStack, through: str
+) -> Address | None:
     """Return the Service's address as a node sees it, through its kube-proxy."""
     if not spec.nodes:
         return None
     first = str(next(spec.network.services.hosts()))
-    local = await tunnels.enter_async_context(
-        world.machine(_onlooker(spec)).reach(first, SERVICE_PORT)
-    )
+    local = await tunnels.enter_async_context(world.machine(through).reach(first, SERVICE_PORT))
     return Address("127.0.0.1", local, APISERVER_NAME)
 
 
-def _onlooker(spec: ClusterSpec) -> str:
+def onlooker(spec: ClusterSpec, avoided: Collection[str]) -> str:
     """Return the machine to look from: a worker if there is one, since drills break the others."""
-    return (spec.workers or spec.control_planes)[0].name
+    names = [host.name for host in (*spec.workers, *spec.control_planes)]
+    return next((name for name in names if name not in avoided), names[0])
 
 
 async def _address(

@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from backstay.drill.entry import entry
+from backstay.drill.faults.kinds import BreakMachine
 from backstay.drill.faults.targets import Roles
 from backstay.drill.history import Header, History, Record
 from backstay.drill.inject import required_power
@@ -52,7 +53,8 @@ async def drill(
     targets = chosen_hosts(wish, before.roles)
     if wish.scenario.needs_power:
         required_power(machines)
-    async with entry(spec, world) as access:
+    lost = targets if isinstance(wish.scenario.fault, BreakMachine) else ()
+    async with entry(spec, world, avoided=lost) as access:
         load = ClusterLoad.on(access, load_of(wish, access, len(targets)))
         try:
             await load.prepare()
