@@ -218,20 +218,30 @@ def console() -> Console:
 
 def test_a_lab_may_be_broken_without_a_word() -> None:
     """Breaking is what a lab is for."""
-    agree(console(), SPEC, PowerSwitch("lab"), "")
+    agree(console(), SPEC, PowerSwitch("lab"), None)
 
 
+@pytest.mark.parametrize("machines", [None, PowerSwitch("lab")])
 @pytest.mark.parametrize("confirm", ["", "another"])
-def test_what_is_no_lab_must_be_named(confirm: str) -> None:
+def test_who_names_another_cluster_breaks_none(machines: PowerSwitch | None, confirm: str) -> None:
+    """Also where it is a lab, and where a script's variable is empty: another one is meant."""
+    with pytest.raises(RefusedError, match="another name was confirmed") as caught:
+        agree(console(), SPEC, machines, confirm)
+    assert repr(confirm) in caught.value.why
+    assert f"--confirm {SPEC.name}" in caught.value.next_move
+
+
+def test_what_is_no_lab_must_be_named() -> None:
     """Nobody breaks the wrong cluster by repeating the last command."""
-    with pytest.raises(RefusedError) as caught:
-        agree(console(), SPEC, None, confirm)
+    with pytest.raises(RefusedError, match="is no lab") as caught:
+        agree(console(), SPEC, None, None)
     assert f"--confirm {SPEC.name}" in caught.value.next_move
 
 
 def test_who_names_the_cluster_may_break_it() -> None:
     """The name, and nothing else, is the agreement."""
-    agree(console(), SPEC, None, SPEC.name)
+    for machines in (None, PowerSwitch("lab")):
+        agree(console(), SPEC, machines, SPEC.name)
 
 
 def test_results_never_overwrite_others(tmp_path: Path) -> None:

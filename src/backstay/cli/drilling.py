@@ -75,22 +75,36 @@ def results_in(parent: Path, scenario: str, now: datetime) -> Results:
     raise RefusedError("there is no place for the results", where=str(parent))
 
 
-def agree(console: Console, spec: ClusterSpec, machines: Machines | None, confirm: str) -> None:
-    """Let only somebody who names the cluster break what is no lab; raises RefusedError."""
-    if machines is not None:
-        return
-    if not confirm and console.may_ask:
-        console.say(
-            f"{spec.name} is no lab of this computer: a drill really breaks parts of it, "
-            "and its users will notice what it proves."
+def agree(
+    console: Console, spec: ClusterSpec, machines: Machines | None, confirm: str | None
+) -> None:
+    """Let only somebody who names the cluster break what is no lab; raises RefusedError.
+
+    A lab need not be named, but whoever names another cluster means that one, lab or not.
+    """
+    if machines is None and confirm is None:
+        confirm = _asked(console, spec)
+    if confirm not in {None, spec.name}:
+        raise RefusedError(
+            f"this cluster is {spec.name}, and another name was confirmed",
+            why=f"the name given is {confirm!r}",
+            next_move=f"--confirm {spec.name} if that is meant; if another, -c with its file",
         )
-        confirm = click.prompt("Type the cluster's name to go on", default="", err=True)
-    if confirm != spec.name:
+
+
+def _asked(console: Console, spec: ClusterSpec) -> str:
+    """Return the name that somebody types; raises RefusedError if nobody is there."""
+    if not console.may_ask:
         raise RefusedError(
             f"{spec.name} is no lab, and nobody confirmed that it may be broken",
-            why=f"--confirm says {confirm!r}" if confirm else "--confirm was not given",
+            why="--confirm was not given",
             next_move=f"--confirm {spec.name}; or drill a lab: backstay lab up",
         )
+    console.say(
+        f"{spec.name} is no lab of this computer: a drill really breaks parts of it, "
+        "and its users will notice what it proves."
+    )
+    return str(click.prompt("Type the cluster's name to go on", default="", err=True))
 
 
 def lab_machines(spec: ClusterSpec) -> Machines | None:

@@ -71,7 +71,7 @@ class Asked:
 
     wishes: Sequence[Wish]
     shape: Shape = Shape.MANY
-    confirm: str = ""
+    confirm: str | None = None
     parent: Path | None = None
     junit: Path | None = None
     left_out: tuple[str, ...] = ()

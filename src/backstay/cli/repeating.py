@@ -11,12 +11,12 @@ from backstay.drill.wish import Wish
 from backstay.spec.durations import format_duration
 
 
-def repeatable(wish: Wish, settings: Settings, *, confirm: str) -> Wish:
+def repeatable(wish: Wish, settings: Settings, *, confirm: str | None) -> Wish:
     """Return the wish with the command that asks for just this drill."""
     return replace(wish, command=_command(wish, settings, confirm))
 
 
-def _command(wish: Wish, settings: Settings, confirm: str) -> str:
+def _command(wish: Wish, settings: Settings, confirm: str | None) -> str:
     """Return the words; what is as it would be by itself is left out, but the seed."""
     words = ["backstay", "drill", "run", wish.scenario.name, *settings.config_words]
     words += ["--seed", str(wish.seed)]

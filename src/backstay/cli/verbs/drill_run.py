@@ -25,8 +25,7 @@ def _shared(command: Callable[..., int]) -> Callable[..., int]:
         click.option(
             "--confirm",
             metavar="NAME",
-            default="",
-            help="The cluster's name; needed unless it is a lab of this computer.",
+            help="The cluster's name, and no other; needed unless it is a lab of this computer.",
         ),
         click.option(
             "--seed",
@@ -65,7 +64,7 @@ def _shared(command: Callable[..., int]) -> Callable[..., int]:
     ),
     exits=EXITS,
     exit_2="a promise was broken, an objective missed, or nothing was proven",
-    exit_5="the cluster is not whole, or is no lab and was not named",
+    exit_5="the cluster is not whole, is no lab and was not named, or another was named",
 )
 @click.argument("name", shell_complete=complete_scenarios)
 @click.option(
@@ -99,7 +98,7 @@ def run(
     duration: float | None,
     objective: tuple[str, ...],
     repeat: int | None,
-    confirm: str,
+    confirm: str | None,
     seed: int,
     scale: float,
     output_dir: Path | None,
@@ -129,7 +128,7 @@ def run(
     ),
     exits=EXITS,
     exit_2="a drill did not pass",
-    exit_5="the cluster is not whole, or is no lab and was not named",
+    exit_5="the cluster is not whole, is no lab and was not named, or another was named",
 )
 @click.argument("name", default="quick", shell_complete=complete_suites)
 @_shared
@@ -138,7 +137,7 @@ def suite(
     ctx: click.Context,
     *,
     name: str,
-    confirm: str,
+    confirm: str | None,
     seed: int,
     scale: float,
     output_dir: Path | None,
