@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -68,6 +69,28 @@ def test_a_missing_configuration_says_how_to_write_one(backstay: Program) -> Non
     assert (ended.code, ended.out) == (3, "")
     assert ended.err.startswith("error: there is no cluster.yaml\n")
     assert "next   write one: backstay init" in ended.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("status",), ("plan",), ("drill", "run", "idle", "--objective", "gap<2s"), ("drill", "undo")],
+)
+def test_where_the_configuration_is_missing_that_of_a_lab_is_named(
+    backstay: Program, words: tuple[str, ...]
+) -> None:
+    """After the words that were typed, to be typed again; a folder that is no lab is none."""
+    for name in ("half", "lab"):
+        (backstay.folder / "state/backstay/labs" / name).mkdir(parents=True)
+    config = backstay.folder / "state/backstay/labs/lab/cluster.yaml"
+    config.touch()
+    ended = backstay(*words)
+    assert ended.code == 3
+    _, _, advice = ended.err.partition("  next   ")
+    first, second = advice.splitlines()
+    assert first == f"{shlex.join(('backstay', *words))} -c {config}"
+    assert second.strip().startswith("or write one: backstay init")
+    other = backstay(*words, "-c", "prod.yaml").err
+    assert f"  next   -c {config}\n" in other
 
 
 BAD = """\

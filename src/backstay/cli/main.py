@@ -18,6 +18,7 @@ from backstay.cli.commands import Entry, Verbs
 from backstay.cli.console import Console
 from backstay.cli.failure import READER_GONE, foreseen_by_nobody, told
 from backstay.cli.options import Gathered
+from backstay.cli.settings import Settings
 from backstay.errors import BackstayError
 
 _ENDINGS = (KeyboardInterrupt, click.Abort, BrokenPipeError)
@@ -73,7 +74,7 @@ def run(argv: Sequence[str]) -> int:
         # A name with a byte that the terminal cannot show must not end a run.
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    gathered = Gathered()
+    gathered = Gathered(Settings(typed=tuple(argv)))
     sys.excepthook = partial(_unforeseen, gathered)
     try:
         result = backstay.main(list(argv), "backstay", standalone_mode=False, obj=gathered)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from backstay.spec.model import ClusterSpec
 
 Result = TypeVar("Result")
+
+MOST_LABS = 3
+"""So many are named; who has more knows them: backstay lab list."""
 
 LOGGING = 2
 """From so many -v on, libraries may say what they do."""
@@ -67,10 +72,10 @@ def read_config(settings: Settings) -> tuple[bytes, str]:
     path = settings.config_path
     if path is None:
         return sys.stdin.buffer.read(LARGEST_BYTES + 1), "standard input"
-    return _bytes(path), str(path)
+    return _bytes(path, settings), str(path)
 
 
-def _bytes(path: Path) -> bytes:
+def _bytes(path: Path, settings: Settings) -> bytes:
     try:
         with path.open("rb") as file:
             # One more than the parser takes: it refuses that, and an endless file ends.
@@ -80,13 +85,29 @@ def _bytes(path: Path) -> bytes:
             f"there is no {path}",
             where=str(path.absolute().parent),
             why="the cluster is described in a file, and it is not there",
-            next_move="write one: backstay init HOST… --vip ADDRESS --write; "
-            "or name yours: backstay -c FILE",
+            next_move="\n".join(_instead(settings)),
         ) from error
     except OSError as error:
         raise ConfigError(
             f"{path} cannot be read", where=str(path), why=str(error), next_move="look at the file"
         ) from error
+
+
+def _instead(settings: Settings) -> Iterator[str]:
+    """Yield what to type where the file is missing: the same for a lab, if there is one."""
+    write = "write one: backstay init HOST… --vip ADDRESS --write; or name yours: backstay -c FILE"
+    again = "" if settings.config_words else f"{shlex.join(('backstay', *settings.typed))} "
+    labs = tuple(_configs_of_labs())
+    yield from (f"{again}-c {shlex.quote(str(config))}" for config in labs[:MOST_LABS])
+    yield f"or {write}" if labs else write
+
+
+def _configs_of_labs() -> Iterator[Path]:
+    """Yield the files that describe the labs of this computer."""
+    from backstay.lab import labs, places_of
+
+    with suppress(OSError):
+        yield from (found for name in labs() if (found := places_of(name).cluster).exists())
 
 
 def read_spec(settings: Settings) -> ClusterSpec:

@@ -39,7 +39,8 @@ class Progress(StrEnum):
 class Settings:
     """The global options; `timeout` in seconds, None for no end.
 
-    `again` are the words that continue a run that was stopped, empty where nothing goes on.
+    `again` are the words that continue a run that was stopped, empty where nothing goes on;
+    `typed` are those of the command line after the program's name.
     """
 
     config: str = DEFAULT_CONFIG
@@ -53,6 +54,7 @@ class Settings:
     timeout: float | None = None
     debug: bool = False
     again: str = "backstay apply"
+    typed: tuple[str, ...] = ()
 
     @property
     def config_path(self) -> Path | None:
