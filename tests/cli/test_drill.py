@@ -18,6 +18,7 @@ from backstay.drill.history import (
     History,
     Kind,
     Mark,
+    Record,
     header_line,
     record_line,
 )
@@ -106,6 +107,26 @@ def test_a_kept_history_with_a_lost_write_fails_again(backstay: Program, tmp_pat
     assert said.code == 2
     assert "FAIL" in said.out
     assert "lost writes" in said.out
+
+
+def test_a_history_that_was_cut_short_in_its_warm_up_proves_nothing(
+    backstay: Program, tmp_path: Path
+) -> None:
+    """Whatever was asked for: what was not seen cannot be missed, and it is said once."""
+    good = history(7)
+    end = next(index for index, one in enumerate(good.records) if is_fault(one))
+    header = replace(good.header, objectives=("elections>=1", "gap<2s"))
+    file = saved(tmp_path / "h", History(header, good.records[:end]))
+    said = backstay("drill", "check", str(file))
+    assert (said.code, said.err) == (2, "")
+    _, _, sentences = said.out.partition("INCONCLUSIVE")
+    assert "etcd-leader-kill: The drill ended before its fault.\n" in sentences
+    assert "Not seen to the end: elections>=1, gap<2s.\n" in sentences
+    assert sentences.count("the drill was cut short") == 1
+
+
+def is_fault(one: Record) -> bool:
+    return isinstance(one, Mark) and one.subject == "fault"
 
 
 def test_a_page_can_be_made_from_a_kept_history(backstay: Program, tmp_path: Path) -> None:

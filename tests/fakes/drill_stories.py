@@ -59,6 +59,7 @@ MARKS = (
     Mark(UNDONE + 950 * MILLISECOND, Kind.READY, "cp-3", "up", "cp-1:"),
     Mark(UNDONE + 2 * SECOND, Kind.PHASE, "settle"),
     Mark(FINAL, Kind.PHASE, "final"),
+    Mark(FINAL, Kind.PHASE, "end"),
 )
 
 GOOD = Judgement(

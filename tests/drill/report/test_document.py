@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 from inline_snapshot import snapshot
 
-from backstay.drill.history import History
+from backstay.drill.history import SECOND, History
 from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
-from backstay.drill.report.document import document, drilled
-from fakes.drill_stories import BAD, GOOD, story
+from backstay.drill.report.document import Drilled, document, drilled
+from backstay.drill.report.objectives import Answer
+from fakes.drill_histories import moment
+from fakes.drill_stories import BAD, FAULT, GOOD, story
 
 
 def test_the_document_is_json_and_holds_what_was_seen() -> None:
@@ -49,6 +52,7 @@ def test_the_document_is_json_and_holds_what_was_seen() -> None:
             "detected_seconds",
             "elections",
             "etcd_write_gap_seconds",
+            "healed_seconds",
             "lost_writes",
             "nodes_not_ready",
             "out_seconds",
@@ -93,6 +97,62 @@ def test_one_request_is_no_requests() -> None:
     user = next(one for one in history.records if getattr(one, "error", "") == "timeout")
     found = drilled(History(history.header, (user,)), GOOD)
     assert "1 request failed" in found.sentence
+
+
+ASKED = ("elections>=1", "gap<2s", "etcd-gap<50ms", "failed=0", "p99<1ms", "median gap<1s")
+
+
+def cut(at: int) -> Drilled:
+    """A drill whose history ends at a moment, as where it was killed or its disk was full."""
+    whole = story(objectives=ASKED)
+    kept = tuple(one for one in whole.records if moment(one) < at)
+    doubts = 2 * (Finding("fault", Verdict.INCONCLUSIVE, "the drill was cut short"),)
+    return drilled(replace(whole, records=kept), Judgement(doubts))
+
+
+def test_a_drill_that_was_cut_short_before_its_fault_says_nothing_of_one() -> None:
+    """What was seen in the warm-up is no consequence, and what was not seen is not missed."""
+    found = cut(FAULT // 2)
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert {one.answer for one in found.results} == {Answer.UNKNOWN, Answer.NOT_ASKED}
+    assert found.sentences == snapshot(
+        (
+            "The drill ended before its fault.",
+            "Nothing is proven: the drill was cut short.",
+            "Not seen to the end: elections>=1, gap<2s, etcd-gap<0.05s, failed=0, p99<0.001s.",
+        )
+    )
+    seconds = {name: value for name, value in numbers(found).items() if "_seconds" in name}
+    assert not any(seconds.values())
+
+
+def test_a_drill_that_was_cut_short_misses_only_what_is_too_much_already() -> None:
+    """An election may still come, a gap may still grow, and a percentile may fall."""
+    found = cut(FAULT + SECOND)
+    assert found.verdict is Verdict.FAIL
+    assert found.sentences == snapshot(
+        (
+            "Writes went on, and 7 requests failed.",
+            "Nothing is proven: the drill was cut short.",
+            "Missed: etcd-gap<0.05s, failed=0.",
+            "Not seen to the end: elections>=1, gap<2s, p99<0.001s.",
+        )
+    )
+    assert {str(one.objective): one.answer.value for one in found.results} == snapshot(
+        {
+            "elections>=1": "unknown",
+            "gap<2s": "unknown",
+            "etcd-gap<0.05s": "missed",
+            "failed=0": "missed",
+            "p99<0.001s": "unknown",
+            "median gap<1s": "not asked",
+        }
+    )
+    assert numbers(found)["healed_seconds"] is None
+
+
+def numbers(found: Drilled) -> dict[str, Any]:
+    return dict(cast("dict[str, Any]", document(found)["numbers"]))
 
 
 def test_an_objective_that_was_missed_fails_the_drill_and_an_unknown_one_leaves_a_doubt() -> None:

@@ -54,7 +54,9 @@ def floor(history: History, found: Sequence[Store]) -> Finding:
     began, ended = (phases(history).get(one) for one in ("warm-up", "fault"))
     asked = history.header.load.get(RATE)
     if began is None or ended is None or ended <= began or not asked:
-        return Finding(check, Verdict.INCONCLUSIVE, "there was no warm-up")
+        is_cut = began is not None and not is_whole(history)
+        what = notes.CUT_SHORT if is_cut else "there was no warm-up"
+        return Finding(check, Verdict.INCONCLUSIVE, what)
     seconds = (ended - began) / SECOND
     answered = [
         one for store in found for one in store.acknowledged if began <= one.returned < ended

@@ -30,6 +30,9 @@ WELL = {
 }
 
 
+CUT_SHORT = "the drill was cut short"
+
+
 def check(history: History) -> Iterator[Finding]:
     """Say whether a doubt was noted of the fault, and of what came after it."""
     marks = noted(history)
@@ -41,7 +44,7 @@ def check(history: History) -> Iterator[Finding]:
         elif is_whole(history):
             yield Finding(name, Verdict.PASS, WELL[name])
         else:
-            yield Finding(name, Verdict.INCONCLUSIVE, "the drill was cut short")
+            yield Finding(name, Verdict.INCONCLUSIVE, CUT_SHORT)
 
 
 def noted(history: History) -> Sequence[Mark]:

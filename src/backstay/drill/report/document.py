@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from backstay.drill.history import SECOND, Header, History, Mark
+from backstay.drill.oracle.stores import is_whole
 from backstay.drill.oracle.verdict import Judgement, Verdict
 from backstay.drill.report.numbers import Group, Numbers, measure
 from backstay.drill.report.objectives import (
@@ -14,8 +15,9 @@ from backstay.drill.report.objectives import (
     evaluate,
     lost_writes,
     parse_objectives,
+    so_far,
 )
-from backstay.drill.report.times import Gap
+from backstay.drill.report.times import Gap, Times
 from backstay.drill.report.wording import plural
 
 API_VERSION = "backstay.dev/v1"
@@ -58,8 +60,10 @@ class Drilled:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What users felt, whether anything was lost, and what was missed."""
-        said = (_interruption(self.numbers), _loss(self.judgement))
-        return (*said, *_objectives(self.results))
+        has_fault = Times.of(self.history).has_fault
+        felt = _interruption(self.numbers) if has_fault else "The drill ended before its fault."
+        unseen = "Not seen" if is_whole(self.history) else "Not seen to the end"
+        return (felt, _loss(self.judgement), *_objectives(self.results, unseen))
 
     @property
     def seconds(self) -> float:
@@ -98,7 +102,9 @@ def drilled(history: History, judgement: Judgement) -> Drilled:
     """Return a judged history with its numbers, held against the objectives of its header."""
     numbers = measure(history)
     objectives = parse_objectives(",".join(history.header.objectives))
-    return Drilled(history, judgement, numbers, evaluate(objectives, numbers, judgement))
+    results = evaluate(objectives, numbers, judgement)
+    known = results if is_whole(history) else tuple(map(so_far, results))
+    return Drilled(history, judgement, numbers, known)
 
 
 NOTICED_SECONDS = 0.1
@@ -122,11 +128,11 @@ def _loss(judgement: Judgement) -> str:
         failed = (one.check for one in judgement.findings if one.verdict is Verdict.FAIL)
         return f"A promise was broken: {', '.join(dict.fromkeys(failed))}."
     doubtful = (one.what for one in judgement.findings if one.verdict is Verdict.INCONCLUSIVE)
-    return f"Nothing is proven: {'; '.join(doubtful)}."
+    return f"Nothing is proven: {'; '.join(dict.fromkeys(doubtful))}."
 
 
-def _objectives(results: Sequence[Result]) -> Iterator[str]:
-    for word, answer in (("Missed", Answer.MISSED), ("Not seen", Answer.UNKNOWN)):
+def _objectives(results: Sequence[Result], unseen: str) -> Iterator[str]:
+    for word, answer in (("Missed", Answer.MISSED), (unseen, Answer.UNKNOWN)):
         if found := [str(one.objective) for one in results if one.answer is answer]:
             yield f"{word}: {', '.join(found)}."
     asked = [one for one in results if one.answer is not Answer.NOT_ASKED]

@@ -144,7 +144,7 @@ def measure(history: History) -> Numbers:
         elections=told.counted(marks, Kind.LEADER, told.new_leaders(marks, times)),
         vip_moved=told.first_after(times, told.moves(marks, times)),
         vip_moves=told.counted(marks, Kind.VIP, told.moves(marks, times)),
-        vip_split=told.split(marks, times),
+        vip_split=told.split(marks, times) if times.is_undone else None,
         healed=_healed(users, marks, times),
         watch_gaps=watch_gaps(history, times),
         watches_cut=cuts(history, times),
@@ -258,10 +258,11 @@ def _target(history: History) -> str:
 def _healed(users: Sequence[Operation], marks: Sequence[Mark], times: Times) -> float | None:
     """Return how long after the undoing the last failure of a client, or of a part, was over.
 
-    0 if there was none; None if something was still down when the clients stopped.
+    0 if there was none; None if something was still down when the clients stopped, or if it was
+    never undone.
     """
     failures = (one.returned for one in users if one.outcome is not Outcome.OK)
-    if (up := told.recovered(marks, times)) is None:
+    if (up := told.recovered(marks, times)) is None or not times.is_undone:
         return None
     return (max(times.undone, up, *failures) - times.undone) / SECOND
 

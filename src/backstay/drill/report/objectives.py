@@ -9,7 +9,7 @@ from __future__ import annotations
 import operator
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from enum import StrEnum
 from types import MappingProxyType
@@ -102,13 +102,15 @@ class Result:
 class Quantity:
     """Something that can be bounded: what it is in words, and where it comes from.
 
-    `is_of_clients` is what is measured for every group of clients too.
+    `is_of_clients` is what is measured for every group of clients too; `may_fall` is what may be
+    less at a drill's end than in its middle.
     """
 
     meaning: str
     value: Callable[[Numbers, Judgement], float | None]
     is_time: bool = False
     is_of_clients: bool = False
+    may_fall: bool = False
 
 
 def _seconds(gap: Gap | None) -> float | None:
@@ -191,6 +193,7 @@ QUANTITIES: Mapping[str, Quantity] = {
         lambda numbers, _: _p99(numbers),
         is_time=True,
         is_of_clients=True,
+        may_fall=True,
     ),
     "detect": Quantity(
         "until a balancer or a member noticed", lambda numbers, _: numbers.detected, is_time=True
@@ -228,6 +231,7 @@ QUANTITIES: Mapping[str, Quantity] = {
     "share": Quantity(
         "of the balancers' connections at the end, the most that lead to one apiserver, in percent",
         lambda numbers, _: _share(numbers),
+        may_fall=True,
     ),
     "notready": Quantity(
         "nodes that were not Ready at some time",
@@ -301,6 +305,24 @@ def evaluate(
 ) -> tuple[Result, ...]:
     """Say of each objective whether it was met."""
     return tuple(_result(one, numbers, judgement) for one in objectives)
+
+
+def so_far(found: Result) -> Result:
+    """Return the answer of a drill that was cut short: what was not seen might still have come.
+
+    Only what is too much already is missed for certain.
+    """
+    is_missed = found.answer is Answer.MISSED and _is_beyond(found)
+    if is_missed or found.answer is Answer.NOT_ASKED:
+        return found
+    return replace(found, answer=Answer.UNKNOWN)
+
+
+def _is_beyond(found: Result) -> bool:
+    """Return whether a bound that is missed is one from above, which nothing can mend."""
+    one = found.objective
+    is_from_above = one.relation != "=" or (found.seen or 0) > one.bound
+    return is_from_above and ">" not in one.relation and not QUANTITIES[one.name].may_fall
 
 
 def _result(objective: Objective, numbers: Numbers, judgement: Judgement) -> Result:
