@@ -80,7 +80,7 @@ def test_the_sentence_needs_no_explanation() -> None:
         sentence(doubt, "gap<1s", "lost=0"),
         sentence(GOOD, "gap<2s", "share<50"),
     ]
-    felt = "Writes stopped for 1.5 s, and 16 requests failed. "
+    felt = "Writes stopped for 1.5 s, and 16 requests failed at the endpoint. "
     assert [one.removeprefix(felt) for one in said] == snapshot(
         [
             "Nothing that was acknowledged was lost. All objectives were met.",
@@ -96,7 +96,7 @@ def test_one_request_is_no_requests() -> None:
     history = story()
     user = next(one for one in history.records if getattr(one, "error", "") == "timeout")
     found = drilled(History(history.header, (user,)), GOOD)
-    assert "1 request failed" in found.sentence
+    assert "1 request failed at the endpoint." in found.sentence
 
 
 ASKED = ("elections>=1", "gap<2s", "etcd-gap<50ms", "failed=0", "p99<1ms", "median gap<1s")
@@ -132,7 +132,7 @@ def test_a_drill_that_was_cut_short_misses_only_what_is_too_much_already() -> No
     assert found.verdict is Verdict.FAIL
     assert found.sentences == snapshot(
         (
-            "Writes went on, and 7 requests failed.",
+            "Writes went on, and 7 requests failed at the endpoint.",
             "Nothing is proven: the drill was cut short.",
             "Missed: etcd-gap<0.05s, failed=0.",
             "Not seen to the end: elections>=1, gap<2s, p99<0.001s.",

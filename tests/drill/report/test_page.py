@@ -132,6 +132,12 @@ def test_a_single_one_is_told_as_one() -> None:
     assert "0 nodes were not Ready" in none
 
 
+def test_who_saw_requests_fail_is_said_beside_their_number() -> None:
+    """Clients of single nodes are not counted there: the table below has theirs."""
+    text = Elements(page(drilled(story(), GOOD), TEMPLATE)).text
+    assert "16 requests failed at the endpoint" in text
+
+
 def test_the_page_says_what_its_seconds_count_from() -> None:
     """In a time of day with its zone, so that logs can be laid beside it."""
     text = Elements(page(drilled(story(), GOOD), TEMPLATE)).text

@@ -115,7 +115,8 @@ def _interruption(numbers: Numbers) -> str:
     gap = numbers.write_gap
     if gap is None:
         return "Nobody wrote."
-    failed = f"{plural(numbers.failed, 'request') if numbers.failed else 'no request'} failed"
+    requests = plural(numbers.failed, "request") if numbers.failed else "no request"
+    failed = f"{requests} failed at the endpoint"
     if gap.seconds < NOTICED_SECONDS:
         return f"Writes went on, and {failed}."
     return f"Writes stopped for {gap.seconds:.1f} s, and {failed}."

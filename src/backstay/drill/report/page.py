@@ -26,7 +26,7 @@ from backstay.drill.report.timeline import slices, timeline
 
 TILES = {
     "Longest time without an acknowledged write": "without an acknowledged write, at the longest",
-    "Requests that failed": "requests failed",
+    "Requests that failed": "requests failed at the endpoint",
     "Acknowledged writes lost": "acknowledged writes lost",
     "Until etcd had elected a leader": "until etcd had elected a leader",
     "Until the virtual address had moved": "until the virtual address had moved",
@@ -35,7 +35,7 @@ TILES = {
 """The figures that are shown large, in these words."""
 
 SINGULAR = {
-    "requests failed": "request failed",
+    "requests failed at the endpoint": "request failed at the endpoint",
     "acknowledged writes lost": "acknowledged write lost",
     "nodes were not Ready": "node was not Ready",
 }
