@@ -125,6 +125,18 @@ def test_a_history_that_was_cut_short_in_its_warm_up_proves_nothing(
     assert sentences.count("the drill was cut short") == 1
 
 
+def test_a_median_that_one_drill_is_not_asked_says_what_it_needs(
+    backstay: Program, tmp_path: Path
+) -> None:
+    """Neither met nor missed, and no line is without a mark."""
+    good = history(7)
+    header = replace(good.header, objectives=("median gap<9s",))
+    said = backstay("drill", "check", str(saved(tmp_path / "h", replace(good, header=header))))
+    (line,) = (one for one in said.out.splitlines() if "median" in one)
+    assert line.startswith("– median gap<9s ")
+    assert "not asked, needs --repeat 3: longest time without" in line
+
+
 def is_fault(one: Record) -> bool:
     return isinstance(one, Mark) and one.subject == "fault"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from backstay.cli.tables import table
 from backstay.drill.oracle.verdict import Verdict
-from backstay.drill.report.objectives import QUANTITIES, Answer
+from backstay.drill.report.objectives import FEWEST, QUANTITIES, Answer
 from backstay.drill.report.plot import plot
 from backstay.drill.report.wording import count, milliseconds, seconds
 from backstay.planning.look import Look, Tone, shortened
@@ -23,6 +23,9 @@ TONES = {
     Verdict.FAIL: Tone.BAD,
     Verdict.INCONCLUSIVE: Tone.WARNING,
 }
+NOT_ASKED = f"not asked, needs --repeat {FEWEST}"
+"""Of a median."""
+
 GROUP_HEAD = (
     *("CLIENTS", "DOES", "ASKED", "FAILED", "UNKNOWN", "RETRIED", "LATE"),
     *("P50", "P99", "LONGEST", "GAP"),
@@ -108,13 +111,14 @@ def result_lines(
         Answer.MET: look.paint(Tone.GOOD, look.marks.tick),
         Answer.MISSED: look.paint(Tone.BAD, look.marks.cross),
         Answer.UNKNOWN: look.paint(Tone.WARNING, "?"),
-        Answer.NOT_ASKED: " ",
+        Answer.NOT_ASKED: look.marks.dash,
     }
     for one in results:
         quantity = QUANTITIES[one.objective.name]
         words = seconds if quantity.is_time else count
         seen = words(one.seen, dash="not seen")
-        meaning = ": ".join(part for part in (how(one.objective), quantity.meaning) if part)
+        whose = NOT_ASKED if one.answer is Answer.NOT_ASKED else how(one.objective)
+        meaning = ": ".join(part for part in (whose, quantity.meaning) if part)
         known = f"{one.objective!s:<14} {seen:<10} "
         rest = shortened(meaning, look.width - len(known) - 2, look.marks)
         yield f"{marks[one.answer]} {known}{rest}"
