@@ -336,6 +336,14 @@ def test_a_machine_that_was_gone_and_did_not_speak_again_proves_no_split() -> No
     assert measure(history(gone, *both, holds(6.5, "cp-1", "backup"))).vip_split == 0.5
 
 
+def test_an_apiserver_that_no_balancer_is_connected_to_has_none() -> None:
+    """Balancers tell only of those that they have connections to; where none tells, who knows."""
+    header = replace(HEADER, planes=("cp-1", "cp-2"))
+    counted = Mark(7 * SECOND, Kind.SESSIONS, "cp-1", "7", "cp-2")
+    assert measure(replace(history(counted), header=header)).sessions == {"cp-1": 0, "cp-2": 7}
+    assert measure(replace(history(), header=header)).sessions == {}
+
+
 def test_a_groups_numbers_take_the_place_of_the_endpoints() -> None:
     """An objective of one group is held against that group alone."""
     found = measure(history(write(3), write(3, Outcome.FAIL), write(3, client="member")))

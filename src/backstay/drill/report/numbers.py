@@ -154,7 +154,7 @@ def measure(history: History) -> Numbers:
         nodes=tuple(sorted({one.subject for one in marks if one.kind is Kind.NODE})),
         not_ready=told.not_ready(marks, times),
         errors=_errors(during),
-        sessions=told.sessions(marks),
+        sessions=told.sessions(marks, history.header.planes),
         renewal_gaps=told.renewal_gaps(marks, times),
     )
 

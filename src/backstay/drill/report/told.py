@@ -188,12 +188,15 @@ def _longest(moments: Iterable[int], times: Times) -> float:
     return max((end - begin for begin, end in spans), default=0) / SECOND
 
 
-def sessions(marks: Sequence[Mark]) -> Mapping[str, int]:
-    """Return how many connections led from all balancers to each apiserver at the end."""
-    count: dict[str, int] = defaultdict(int)
-    for one in marks:
-        if one.kind is Kind.SESSIONS and one.state.isdecimal():
-            count[one.detail] += int(one.state)
+def sessions(marks: Sequence[Mark], planes: Iterable[str]) -> Mapping[str, int]:
+    """Return how many connections led from all balancers to each apiserver at the end.
+
+    A balancer tells only of those that it has any to; where none tells, nothing is known.
+    """
+    counted = [one for one in marks if one.kind is Kind.SESSIONS and one.state.isdecimal()]
+    count = dict.fromkeys(planes, 0) if counted else {}
+    for one in counted:
+        count[one.detail] = count.get(one.detail, 0) + int(one.state)
     return dict(sorted(count.items()))
 
 
