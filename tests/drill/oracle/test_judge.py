@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import ceil
 
 import pytest
 from hypothesis import given, settings
@@ -118,11 +119,14 @@ def test_too_little_load_proves_nothing() -> None:
         if isinstance(one, Operation)
     )
     rate = answered / ((ended - began) / SECOND)
-    verdicts = [
-        judged(replace(good, header=replace(good.header, load={RATE: rate * asked}))).verdict
+    enough, low = (
+        judged(replace(good, header=replace(good.header, load={RATE: rate * asked})))
         for asked in (1.99, 2.01)
-    ]
-    assert verdicts == [Verdict.PASS, Verdict.INCONCLUSIVE]
+    )
+    assert (enough.verdict, low.verdict) == (Verdict.PASS, Verdict.INCONCLUSIVE)
+    (doubt,) = with_verdict(low, Verdict.INCONCLUSIVE)
+    assert f"and {rate * 2.01 / 2:.0f} are needed" in doubt.what
+    assert "busy, so drill again, or with --scale 0.5" in doubt.what
 
 
 def with_rate(found: History, client: str, rate: float) -> History:
@@ -146,7 +150,10 @@ def test_too_little_load_of_one_kind_proves_nothing() -> None:
     assert judged(with_rate(good, "etcd-0", 1.9 * rate)).verdict is Verdict.PASS
     (doubt,) = with_verdict(judged(with_rate(good, "etcd-0", 4 * rate)), Verdict.INCONCLUSIVE)
     assert doubt.check == "load"
-    assert doubt.evidence == (f"etcd new: {answered} of {4 * answered} operations were answered",)
+    needed = ceil(4 * answered / 3)
+    said = f"{answered} of {4 * answered} operations were answered, {needed} needed"
+    assert doubt.evidence == (f"etcd new: {said}",)
+    assert "one kind of client had few; this computer or the cluster is busy" in doubt.what
 
 
 def test_a_store_that_took_no_write_proves_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from math import ceil
 
 from backstay.drill.history import SECOND, Client, FinalHash, History, LogLine, Note, Operation
 from backstay.drill.oracle import clients, linearizability, lost, notes, revisions, watches
@@ -18,6 +19,8 @@ FLOOR = 0.5
 FLOOR_OF_GROUP = 1 / 3
 """Of what each group of clients asked by itself. Few clients with kept connections wait for each
 answer, and fall behind on a busy computer that still answers all of them."""
+
+BUSY = "this computer or the cluster is busy, so drill again, or with --scale 0.5"
 
 RATE = "operations_per_second"
 """The key of Header.load that says how much was asked for."""
@@ -64,8 +67,11 @@ def floor(history: History, found: Sequence[Store]) -> Finding:
     rate = len(answered) / seconds
     what = f"{rate:.0f} of {asked:.0f} operations per second were answered in the warm-up"
     thin = tuple(_thin(history.header.clients, answered, seconds))
-    enough = rate >= FLOOR * asked and not thin
-    return Finding(check, Verdict.PASS if enough else Verdict.INCONCLUSIVE, what, thin)
+    if rate >= FLOOR * asked and not thin:
+        return Finding(check, Verdict.PASS, what)
+    is_low = rate < FLOOR * asked
+    short = f"and {FLOOR * asked:.0f} are needed" if is_low else "but one kind of client had few"
+    return Finding(check, Verdict.INCONCLUSIVE, f"{what}, {short}; {BUSY}", thin)
 
 
 def _thin(asking: Sequence[Client], answered: Iterable[Operation], seconds: float) -> Iterator[str]:
@@ -77,7 +83,8 @@ def _thin(asking: Sequence[Client], answered: Iterable[Operation], seconds: floa
         asked[one.group] += int(one.rate * seconds)
     for group, least in sorted(asked.items()):
         if count[group] < FLOOR_OF_GROUP * least:
-            yield f"{group}: {count[group]} of {least} operations were answered"
+            needed = ceil(FLOOR_OF_GROUP * least)
+            yield f"{group}: {count[group]} of {least} operations were answered, {needed} needed"
 
 
 def hashes(history: History) -> Finding:
