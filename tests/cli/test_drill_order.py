@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from io import StringIO
 from pathlib import Path
 
+import asyncssh
 import pytest
 
 from backstay.cli.broken_off import BrokenOffError
@@ -20,6 +22,7 @@ from backstay.fleet.lock import locked
 from backstay.fleet.ssh import connected
 from backstay.fleet.world import World
 from backstay.spec.model import ClusterSpec
+from fakes.program import Program
 from fakes.sshd import Sshd, serve
 
 PROGRAMS = {"systemctl": "exit 0", "nft": "exit 1", "pgrep": "exit 1"}
@@ -102,3 +105,16 @@ async def test_where_nobody_holds_the_power_nothing_is_touched(
     assert "give a machine its power back" in caught.value.what
     assert sshd.connections == 0
     assert not results.folder.exists()
+
+
+async def test_machines_that_do_not_let_us_in_are_told_as_by_status(
+    sshd: Sshd, backstay: Program
+) -> None:
+    """Exit code 4, the same words, and nobody is sent to wait for machines that answer."""
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(sshd.user_key)
+    (backstay.folder / "cluster.yaml").write_text(sshd.yaml("a", "b", "c"))
+    status = await asyncio.to_thread(backstay.apart, "status")
+    drill = await asyncio.to_thread(backstay.apart, "drill", "run", "idle", "--confirm", "test")
+    assert (status.code, drill.code) == (4, 4)
+    assert "error: the machine does not let us in\n" in status.err
+    assert drill.err.endswith(status.err)

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from backstay.drill.faults.scripts import FOLDER
-from backstay.errors import LockedError, RefusedError, UnreachableError
+from backstay.errors import (
+    AuthenticationError,
+    HostKeyError,
+    LockedError,
+    RefusedError,
+    UnreachableError,
+)
 from backstay.fleet.lock import locked, this_run
 from backstay.fleet.ssh import connected
 from backstay.fleet.world import World
@@ -82,3 +88,17 @@ async def test_a_machine_that_is_silent_is_not_called_broken_by_a_drill(world: W
         await require_nothing_left(silent, None)
     await world.machine("b").run(f"rm {FOLDER}/cut.undo\n", deadline=10)
     assert refused.value.where == "b"
+
+
+@pytest.mark.parametrize("kind", [AuthenticationError, HostKeyError])
+async def test_a_machine_that_refuses_the_login_says_so(
+    world: World, kind: type[UnreachableError]
+) -> None:
+    """As `status` tells it, with what to do: it answers, and waiting for it is no use."""
+    refused = kind("the machine does not let us in", where="c", next_move="ssh-add")
+    silent = UnreachableError("no answer on SSH")
+    with pytest.raises(kind) as caught:
+        async with alone(World({**world.machines, "a": silent, "c": refused}), None):
+            pytest.fail("a drill began")
+    assert caught.value is refused
+    assert caught.value.exit_code == 4

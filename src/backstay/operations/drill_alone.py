@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from backstay.drill.machines import Machines
 from backstay.drill.undo import known_of, leftovers
-from backstay.errors import RefusedError, UnreachableError
+from backstay.errors import AuthenticationError, HostKeyError, RefusedError, UnreachableError
 from backstay.fleet.lock import locked, this_run
 from backstay.fleet.world import World
 
@@ -17,11 +17,18 @@ async def alone(world: World, machines: Machines | None) -> AsyncIterator[None]:
     """Keep everybody else from changing the cluster while the block lasts.
 
     Raises LockedError, with who is there, RefusedError when something of a drill is left, or
-    UnreachableError when a machine cannot be asked.
+    UnreachableError when a machine cannot be asked: its own where it does not let us in.
     """
     async with locked(tuple(world.reached.values()), holder=f"{this_run()}, a drill"):
         await require_nothing_left(world, machines)
         yield
+
+
+def _require_let_in(world: World) -> None:
+    """Raise a machine's own error if it answers and is not to be had: waiting mends no key."""
+    for _, one in sorted(world.machines.items()):
+        if isinstance(one, AuthenticationError | HostKeyError):
+            raise one
 
 
 async def require_nothing_left(world: World, machines: Machines | None) -> None:
@@ -35,6 +42,7 @@ async def require_nothing_left(world: World, machines: Machines | None) -> None:
             why=why,
             next_move="wait until the machines undo it, or now: backstay drill undo",
         )
+    _require_let_in(world)
     if left:
         raise UnreachableError(
             "a drill breaks only what is whole: machines do not answer",
