@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from inline_snapshot import snapshot
 
 from backstay.cli.console import Console
 from backstay.cli.drilling import Voice, agree, results_in
@@ -235,6 +236,67 @@ def test_a_folder_stands_for_the_report_in_it(backstay: Program, tmp_path: Path)
     refused = backstay("drill", "compare", str(tmp_path), str(tmp_path))
     assert refused.code == 3
     assert "is no report of a drill" in refused.err
+
+
+KEPT = ("history.jsonl", "report.json", "report.html")
+
+
+def test_any_file_of_a_drill_stands_for_the_one_that_is_needed(
+    backstay: Program, tmp_path: Path
+) -> None:
+    """Or its folder: whoever has one of them has all, and needs not know which verb reads which."""
+    file = saved(tmp_path / KEPT[0], history(7))
+    said = backstay("drill", "check", str(file), "-o", "json", "--html", str(tmp_path / KEPT[2]))
+    (tmp_path / KEPT[1]).write_text(said.out)
+    for path in map(str, (tmp_path, *(tmp_path / name for name in KEPT))):
+        checked = backstay("drill", "check", path, "-o", "json")
+        assert (checked.code, checked.out) == (0, said.out), checked.err
+        assert backstay("drill", "compare", path, path).code == 0
+
+
+def test_another_file_of_a_drill_is_called_what_it_is(backstay: Program, tmp_path: Path) -> None:
+    """Under whatever name: no word of a parser, and how to come to the right one."""
+    past = saved(tmp_path / "past", history(7))
+    page, numbers = tmp_path / "a.html", tmp_path / "a.json"
+    numbers.write_text(backstay("drill", "check", str(past), "-o", "json", "--html", str(page)).out)
+    checked = [backstay("drill", "check", str(numbers))]
+    saved(tmp_path / "history.jsonl", history(7))
+    checked.append(backstay("drill", "check", str(page)))
+    compared = backstay("drill", "compare", str(past), str(numbers))
+    said = [ended.err.replace(str(tmp_path), "DIR") for ended in (*checked, compared)]
+    assert [ended.code for ended in (*checked, compared)] == [3, 3, 3]
+    assert said == snapshot(
+        [
+            """\
+error: DIR/a.json is no history of a drill
+  where  DIR/a.json
+  why    it is the report of a drill
+  next   a drill keeps its own as history.jsonl: backstay drill run NAME
+""",
+            """\
+error: DIR/a.html is no history of a drill
+  where  DIR/a.html
+  why    it is the page of a drill
+  next   backstay drill check DIR/history.jsonl
+""",
+            """\
+error: DIR/past is no report of a drill
+  where  DIR/past
+  why    it is the history of a drill
+  next   make it: backstay drill check DIR/past -o json >report.json
+""",
+        ]
+    )
+
+
+def test_what_is_no_json_at_all_is_said_before_what_the_parser_says(
+    backstay: Program, tmp_path: Path
+) -> None:
+    """Its place alone explains nothing."""
+    file = tmp_path / "x"
+    file.write_text("text")
+    for words in (("check", str(file)), ("compare", str(file), str(file))):
+        assert "it is no JSON: " in backstay("drill", *words).err
 
 
 def test_a_comparison_can_be_had_in_ascii(backstay: Program, tmp_path: Path) -> None:

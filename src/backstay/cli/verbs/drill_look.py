@@ -3,18 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from backstay.cli.commands import verb
 from backstay.cli.console import Report
 from backstay.cli.session import console_of
-from backstay.errors import ConfigError
-
-if TYPE_CHECKING:
-    from backstay.drill.history import History
-    from backstay.drill.report.reading import Document
 
 ANSWER_IS_NO = 2
 NO_PLACE = "the page cannot be written there"
@@ -34,35 +28,24 @@ NO_PLACE = "the page cannot be written there"
 @click.option("--html", type=click.Path(path_type=Path, dir_okay=False), help="Write the page.")
 @click.pass_context
 def check(ctx: click.Context, *, file: Path, html: Path | None) -> int:
-    """Judge a kept history again: the checks may have become better."""
+    """Judge a kept history again: the checks may have become better.
+
+    FILE is the history, or the folder that the drill left.
+    """
     from backstay.cli.drill_text import drill_text
     from backstay.cli.drilling import page_text, write_report
+    from backstay.cli.kept import history_at
     from backstay.drill.oracle.verdict import Verdict
     from backstay.drill.report.document import document
     from backstay.operations.drill import judged
 
     console = console_of(ctx)
-    found = judged(_history(file))
+    found = judged(history_at(file))
     if html is not None:
         write_report(html, page_text(found))
     names = (found.header.scenario,)
     console.show(Report(document(found), lambda look: drill_text(found, look), names))
     return 0 if found.verdict is Verdict.PASS else ANSWER_IS_NO
-
-
-def _history(file: Path) -> History:
-    from backstay.drill.history import BadHistoryError, read_history
-
-    try:
-        with file.open(encoding="utf-8") as lines:
-            return read_history(lines)
-    except (OSError, UnicodeDecodeError, BadHistoryError) as error:
-        raise ConfigError(
-            f"{file} is no history of a drill",
-            where=str(file),
-            why=str(error),
-            next_move="a drill keeps its own as history.jsonl: backstay drill run NAME",
-        ) from error
 
 
 @verb(
@@ -82,11 +65,12 @@ def compare(ctx: click.Context, *, one: Path, other: Path, html: Path | None) ->
     """Put the numbers of two drills side by side: files, or the folders that drills leave."""
     from backstay.cli.compare_text import compare_text
     from backstay.cli.drilling import comparison_text, write_report
+    from backstay.cli.kept import report_at
     from backstay.drill.report.compare import compared
     from backstay.drill.report.document import API_VERSION
 
     console = console_of(ctx)
-    reports = (_report(one), _report(other))
+    reports = (report_at(one), report_at(other))
     rows = tuple(compared(*reports))
     if html is not None:
         write_report(html, comparison_text(*reports))
@@ -96,18 +80,3 @@ def compare(ctx: click.Context, *, one: Path, other: Path, html: Path | None) ->
         "items": [row.document for row in rows],
     }
     console.show(Report(whole, lambda look: compare_text(*reports, look)))
-
-
-def _report(path: Path) -> Document:
-    from backstay.drill.report.reading import read_report
-
-    file = path / "report.json" if path.is_dir() else path
-    try:
-        return read_report(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigError(
-            f"{path} is no report of a drill",
-            where=str(file),
-            why=str(error),
-            next_move="a drill keeps its own as report.json: backstay drill run NAME",
-        ) from error

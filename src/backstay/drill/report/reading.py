@@ -48,6 +48,8 @@ def read_report(text: str) -> Document:
         found = json.loads(text)
     except RecursionError as error:
         raise ValueError("its values are nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"it is no JSON: {error}") from error
     for why in _against(found):
         raise ValueError(why)
     _hold(_Head, found)
