@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from pathlib import Path
 
 import asyncssh
@@ -14,8 +16,9 @@ from backstay.errors import (
     PreflightError,
     UnreachableError,
 )
-from backstay.fleet.ssh import SshMachine, connect, connected
+from backstay.fleet.ssh import KEEPALIVE_SECONDS, SshMachine, connect, connected
 from fakes.sshd import Sshd
+from fakes.wire import wire
 
 
 async def _machine(sshd: Sshd, **host: object) -> SshMachine:
@@ -110,6 +113,16 @@ async def test_a_deadline_ends_a_script_that_hangs(sshd: Sshd) -> None:
     machine = await _machine(sshd)
     with pytest.raises(GateTimeoutError):
         await machine.run("sleep 30\n", deadline=0.3)
+
+
+async def test_a_deadline_holds_also_when_the_machine_freezes(sshd: Sshd) -> None:
+    """Nobody waits for a channel to be closed by a machine that says nothing any more."""
+    async with wire(sshd.port) as between, asyncio.timeout(30):
+        machine = await _machine(sshd, port=between.local)
+        began = time.monotonic()
+        with pytest.raises(GateTimeoutError):
+            await machine.run("echo now; sleep 9\n", deadline=1, on_line=lambda _: between.freeze())
+        assert time.monotonic() - began < KEEPALIVE_SECONDS
 
 
 async def test_sudo_that_asks_for_a_password_is_told(sshd: Sshd, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import shlex
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,18 +49,15 @@ class SshMachine:
         self.round_trips += 1
         ear = Ear.new()
         with self._translated(), _deadline(deadline, self.name):
-            async with (
-                asyncio.timeout(deadline),
-                self.connection.create_process(
+            async with asyncio.timeout(deadline):
+                process = await self.connection.create_process(
                     self._command(("/bin/sh", "-s")), encoding="utf-8", errors="replace"
-                ) as process,
-            ):
-                reading = asyncio.gather(
-                    ear.lines(process.stdout, on_line), ear.lines(process.stderr, None)
                 )
-                await _feed(process.stdin, f"{ear.greeting}\n{script}")
-                stdout, stderr = await reading
-                await process.wait_closed()
+                # Left without waiting: sshd closes a channel only when the script has ended, and
+                # a frozen machine never does, so that the deadline would be none.
+                with closing(process):
+                    stdout, stderr = await _heard(process, ear, script, on_line)
+                    await process.wait_closed()
         self._require_root(process.exit_status, stderr)
         return self._completed(process.exit_status, stdout.text, stderr.text)
 
@@ -170,6 +167,21 @@ class Ear:
             if tell is not None and greeted and line:
                 tell(line.rstrip("\n"))
         return Heard("".join(lines), greeted)
+
+
+async def _heard(
+    process: asyncssh.SSHClientProcess[str],
+    ear: Ear,
+    script: str,
+    on_line: Callable[[str], None] | None,
+) -> tuple[Heard, Heard]:
+    """Feed the script, and return both streams once they have ended."""
+    reading = asyncio.gather(ear.lines(process.stdout, on_line), ear.lines(process.stderr, None))
+    try:
+        await _feed(process.stdin, f"{ear.greeting}\n{script}")
+        return await reading
+    finally:
+        reading.cancel()
 
 
 async def _feed(stdin: asyncssh.SSHWriter[str], script: str) -> None:
