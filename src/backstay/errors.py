@@ -37,6 +37,11 @@ class BackstayError(Exception):
         self.why = why
         self.next_move = next_move
 
+    @property
+    def sentence(self) -> str:
+        """What and why in one line, for lists and tables that say elsewhere where it was."""
+        return ": ".join(" ".join(part.split()) for part in (self.what, self.why) if part)
+
     def __str__(self) -> str:
         parts = (
             self.what,

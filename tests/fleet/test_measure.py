@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from backstay.components.etcd import HOME
-from backstay.errors import UnreachableError
+from backstay.errors import GateTimeoutError, UnreachableError
+from backstay.fleet.events import Note
 from backstay.fleet.measure import ENOUGH, SAMPLES, measure, read_measured
 from backstay.fleet.observe import read_answers, script_text
 from backstay.fleet.transport import Completed
@@ -43,16 +44,18 @@ FAKE_CURL = """\
 #!/bin/sh
 echo "$@" >>"$LOG"
 printf '%s\\n' "$SAID"
+exit "$STATUS"
 """
 
 
-def run(call: str, path: Path, *, said: str = "") -> HostSeen:
+def run(call: str, path: Path, *, said: str = "", status: int = 0) -> HostSeen:
     """Run one function of the script with a curl that says what it is told to."""
     program = path / "curl"
     program.write_text(FAKE_CURL)
     program.chmod(0o755)
     text = "\n".join(("mark=m", script_text("observe.sh"), SCRIPT.read_text(), call))
     environment = {"PATH": f"{path}:/usr/bin:/bin", "LOG": str(path / "log"), "SAID": said}
+    environment["STATUS"] = str(status)
     done = subprocess.run(
         ("sh", "-s"), input=text, env=environment, capture_output=True, text=True, check=True
     )
@@ -96,6 +99,16 @@ def test_readyz_is_asked_as_a_balancer_does_and_counts_when_it_is_ready(tmp_path
     assert "--connect-to ::10.0.0.12:6443" in asked
     assert "Connection: close" in asked
     assert "https://cp-2:6443/readyz?[1-2]" in asked
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["measure_peer 200 cp-3 https://10.0.0.13:2380", "measure_readyz 40 cp-3 10.0.0.13:6443"],
+)
+def test_who_says_nothing_is_asked_once(tmp_path: Path, call: str) -> None:
+    """A frozen machine takes connections: of many questions each would wait for its time-out."""
+    assert run(call, tmp_path, status=28).records == {}
+    assert (tmp_path / "log").read_text().count("--silent") == 1
 
 
 def test_of_etcd_s_metrics_only_the_histograms_travel(tmp_path: Path) -> None:
@@ -166,6 +179,29 @@ async def test_a_machine_that_is_silent_is_told_and_the_others_are_measured(
     """Only when none of them answers is there nothing to say."""
     gone = UnreachableError("no answer on SSH", where="cp-3", why="timed out")
     found = await measure(SPEC, World({**asked, "cp-3": gone}), mark="m")
-    assert found.silent == {"cp-3": "timed out"}
+    assert found.silent == {"cp-3": "no answer on SSH: timed out"}
     with pytest.raises(UnreachableError):
         await measure(SPEC, World(dict.fromkeys(asked, gone)), mark="m")
+
+
+async def test_a_machine_that_falls_silent_meanwhile_is_told_too(
+    asked: dict[str, FakeMachine],
+) -> None:
+    """Its deadline is not the end of what the others measured."""
+
+    def hang(_: str) -> Completed:
+        raise GateTimeoutError("no answer within 60 s", where="cp-3")
+
+    found = await measure(SPEC, World({**asked, "cp-3": FakeMachine("cp-3", hang)}), mark="m")
+    assert found.silent == {"cp-3": "no answer within 60 s"}
+
+
+async def test_who_waits_is_told_what_for(asked: dict[str, FakeMachine]) -> None:
+    """Measuring takes seconds, and a silent machine is named before them."""
+    gone = UnreachableError("no answer on SSH", where="cp-3", why="timed out")
+    told: list[object] = []
+    await measure(SPEC, World({**asked, "cp-3": gone}, tell=told.append), mark="m")
+    assert told == [
+        Note("no answer on SSH: timed out", "cp-3"),
+        Note("measuring for some seconds"),
+    ]

@@ -20,7 +20,9 @@ from backstay.spec.profiles import TIMERS, Profile
 from fakes.cluster_texts import cluster, machines
 from fakes.machines import FakeMachine
 
-SILENT = UnreachableError("no answer on SSH", where="control-plane-3", why="timed out")
+SILENT = UnreachableError(
+    "no answer on SSH", where="control-plane-3", why="timed out", next_move="look"
+)
 
 
 def spec_of(**parts: str) -> ClusterSpec:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from pydantic.alias_generators import to_camel
 
-from backstay.cli.tables import table
+from backstay.cli.tables import advice, table
 from backstay.operations.tune import Tuning
 from backstay.planning.document import API_VERSION
 from backstay.planning.look import UNICODE, Detail, Look, Tone
@@ -37,6 +37,7 @@ def text(tuning: Tuning, look: Look) -> str:
         table(TIMER_HEAD, list(_timers(tuning, look)), look=look),
         table(PROFILE_HEAD, list(_profiles(tuning, look)), look=look),
         "\n".join(look.paint(Tone.WARNING, f"! {one}") for one in _unmeasured(tuning)),
+        advice(tuning.next_moves, look),
         _ending(tuning, look),
     ]
     return "\n\n".join(filter(None, parts))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from posixpath import dirname
 
 from backstay.components.addresses import Port, https, socket_text
 from backstay.components.etcd import HOME
-from backstay.errors import UnreachableError
+from backstay.errors import GateTimeoutError, UnreachableError
+from backstay.fleet.events import Note
 from backstay.fleet.observe import read_answers, script_text
 from backstay.fleet.world import World
 from backstay.planning.observation import HostSeen
@@ -38,10 +39,11 @@ _PAIRS = {"peer": Quantity.ROUND_TRIP, "readyz": Quantity.READYZ}
 
 @dataclass(frozen=True, slots=True)
 class Measurements:
-    """What was measured, and why some machines were not."""
+    """What was measured, why some machines were not, and what to do about it."""
 
     measured: tuple[Measured, ...]
     silent: Mapping[str, str]
+    next_moves: tuple[str, ...] = ()
 
 
 async def measure(spec: ClusterSpec, world: World, *, mark: str) -> Measurements:
@@ -50,6 +52,7 @@ async def measure(spec: ClusterSpec, world: World, *, mark: str) -> Measurements
     Raises UnreachableError when none of them answers.
     """
     hosts = sorted({*spec.etcd_members, *spec.load_balancers}, key=lambda host: host.name)
+    _announce(world, [host.name for host in hosts])
     found = await asyncio.gather(*(_ask(spec, host, world, mark) for host in hosts))
     seen = dict(zip((host.name for host in hosts), found, strict=True))
     silent = {name: one for name, one in seen.items() if isinstance(one, UnreachableError)}
@@ -62,8 +65,17 @@ async def measure(spec: ClusterSpec, world: World, *, mark: str) -> Measurements
             if isinstance(one, HostSeen)
             for measured in read_measured(name, one)
         ),
-        {name: error.why or error.what for name, error in silent.items()},
+        {name: error.sentence for name, error in silent.items()},
+        tuple(error.next_move for error in silent.values()),
     )
+
+
+def _announce(world: World, hosts: Sequence[str]) -> None:
+    for host in hosts:
+        machine = world.machines[host]
+        if isinstance(machine, UnreachableError):
+            world.tell(Note(machine.sentence, host))
+    world.tell(Note("measuring for some seconds"))
 
 
 async def _ask(
@@ -76,6 +88,8 @@ async def _ask(
         done = await machine.run(_script(spec, host, mark=mark), deadline=MEASURE_SECONDS)
     except UnreachableError as error:
         return error
+    except GateTimeoutError as error:
+        return UnreachableError(error.what, where=error.where)
     return read_answers(done.stdout, mark=mark)
 
 

@@ -15,13 +15,17 @@ from backstay.spec.profiles import Timers
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What was measured and is proposed; `silent` says why machines were not measured."""
+    """What was measured and is proposed.
+
+    `silent` says why machines were not measured, `next_moves` what to do about it.
+    """
 
     name: str
     now: Timers
     proposal: Proposal
     measured: tuple[Measured, ...]
     silent: Mapping[str, str]
+    next_moves: tuple[str, ...] = ()
 
     @property
     def fits(self) -> bool | None:
@@ -33,7 +37,7 @@ async def tune(spec: ClusterSpec, *, world: World) -> Tuning:
     """Return what is proposed for the machines that answer; UnreachableError if none does."""
     found = await measure(spec, world, mark=f"backstay-{secrets.token_hex(8)}")
     proposal = propose(found.measured, wanted=frozenset(_wanted(spec)))
-    return Tuning(spec.name, spec.timers, proposal, found.measured, found.silent)
+    return Tuning(spec.name, spec.timers, proposal, found.measured, found.silent, found.next_moves)
 
 
 def _wanted(spec: ClusterSpec) -> Iterator[Quantity]:

@@ -25,7 +25,7 @@ TOO_QUICK = 2
         "backstay tune -o json | jq -r .cluster_yaml",
     ),
     exits=(0, 2, 3, 4),
-    exit_0="the timers of cluster.yaml fit the machines",
+    exit_0="the timers of cluster.yaml fit the machines that answer",
     exit_2="they are quicker than the machines allow, none fit, or too little was measured",
     exit_4="no machine answers",
 )
@@ -36,6 +36,8 @@ def tune(ctx: click.Context) -> int:
     Round trips between members, fsync, and how late a process runs are measured for a few
     seconds; what etcd counted of itself is used where it suffices. Nothing is changed: the
     lines for cluster.yaml are printed, and apply brings them in, one machine at a time.
+
+    A machine that says nothing for ten seconds is named, and the others are measured.
     """
     from backstay.cli.tuning_text import document, text
 

@@ -42,18 +42,34 @@ measure_lateness() {
 
 # A round trip to another member's etcd and back over a connection that is kept, as heartbeats have
 # it. Where no etcd listens yet, the refusal takes as long as the network.
-measure_peer() {
+ask_peer() {
     pki=/etc/kubernetes/pki/etcd
-    say peer "$2" times "$(curl --silent --http1.1 --noproxy '*' --max-time 2 --output /dev/null \
+    curl --silent --http1.1 --noproxy '*' --max-time 2 --output /dev/null \
         --cacert "$pki/peer-ca.crt" --cert "$pki/peer.crt" --key "$pki/peer.key" \
         --write-out '%{exitcode} %{num_connects} %{time_starttransfer} %{time_total}\n' \
-        "$3/version?[1-$1]" | awk '$1 == 0 && $2 == 0 { printf "%s ", $3 } $1 == 7 { printf "%s ", $4 }')"
+        "$2/version?[1-$1]"
 }
 
+measure_peer() {
+    ask_peer 1 "$3" >/dev/null
+    is_silent $? && return
+    say peer "$2" times "$(ask_peer "$1" "$3" |
+        awk '$1 == 0 && $2 == 0 { printf "%s ", $3 } $1 == 7 { printf "%s ", $4 }')"
+}
+
+# Whether curl ended so (28) because nothing came. Who is frozen is asked once: of hundreds of
+# questions each would wait as long.
+is_silent() { [ "$1" -eq 28 ]; }
+
 # /readyz as a balancer asks it: each time over a new connection.
-measure_readyz() {
-    say readyz "$2" times "$(curl --silent --http1.1 --noproxy '*' --max-time 5 --output /dev/null \
+ask_readyz() {
+    curl --silent --http1.1 --noproxy '*' --max-time 5 --output /dev/null \
         --cacert /etc/kubernetes/pki/ca.crt --header 'Connection: close' --connect-to "::$3" \
-        --write-out '%{http_code} %{time_total}\n' "https://$2:6443/readyz?[1-$1]" |
-        awk '$1 == 200 { printf "%s ", $2 }')"
+        --write-out '%{http_code} %{time_total}\n' "https://$2:6443/readyz?[1-$1]"
+}
+
+measure_readyz() {
+    ask_readyz 1 "$2" "$3" >/dev/null
+    is_silent $? && return
+    say readyz "$2" times "$(ask_readyz "$1" "$2" "$3" | awk '$1 == 200 { printf "%s ", $2 }')"
 }
