@@ -33,7 +33,7 @@ async def test_silence_has_its_reason_and_kind() -> None:
     world = World(
         {
             "good": saying("good", GOOD),
-            "never": HostKeyError("another key", where="never"),
+            "never": HostKeyError("another key", where="never", why="so", next_move="look"),
             "lost": raising(UnreachableError("the connection was lost", where="lost")),
             "hangs": raising(GateTimeoutError("no answer within 60 s", where="hangs")),
         }
@@ -41,8 +41,8 @@ async def test_silence_has_its_reason_and_kind() -> None:
     seen = await observe(world, {host: {} for host in world.machines}, mark="m")
     assert isinstance(seen.hosts["good"], HostSeen)
     found = {host: one for host, one in seen.hosts.items() if isinstance(one, Unreachable)}
-    assert {host: one.why.splitlines()[0] for host, one in found.items()} == {
-        "never": "another key",
+    assert {host: one.why for host, one in found.items()} == {
+        "never": "another key: so; look",
         "lost": "the connection was lost",
         "hangs": "no answer within 60 s",
     }

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from importlib import resources
 
-from backstay.errors import GateTimeoutError, PreflightError, UnreachableError
+from backstay.errors import BackstayError, GateTimeoutError, PreflightError, UnreachableError
 from backstay.fleet.transport import Machine
 from backstay.fleet.world import World
 from backstay.planning.observation import HostSeen, Observation, Unreachable
@@ -117,20 +117,25 @@ async def observe(
     async def one(host: str) -> HostSeen | Unreachable:
         machine = world.machines[host]
         if isinstance(machine, UnreachableError):
-            return Unreachable(str(machine), machine.exit_code)
+            return _unreachable(machine, machine.exit_code)
         try:
             return await _ask(world, machine, wished[host], mark)
         except (GateTimeoutError, UnreachableError) as error:
-            return Unreachable(str(error), UnreachableError.exit_code)
+            return _unreachable(error, UnreachableError.exit_code)
         except PreflightError as error:
             unfit.append(error)
-            return Unreachable(str(error), error.exit_code)
+            return _unreachable(error, error.exit_code)
 
     hosts = sorted(wished)
     seen = await asyncio.gather(*(one(host) for host in hosts))
     if unfit:
         raise _joined(unfit)
     return Observation(dict(zip(hosts, seen, strict=True)))
+
+
+def _unreachable(error: BackstayError, exit_code: int) -> Unreachable:
+    """Return why a machine is silent and what to do about it, as a sentence for a plan's notes."""
+    return Unreachable("; ".join(filter(None, (error.sentence, error.next_move))), exit_code)
 
 
 def _joined(errors: list[PreflightError]) -> PreflightError:
