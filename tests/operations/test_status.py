@@ -12,7 +12,7 @@ import pytest
 from inline_snapshot import external_file
 
 from backstay.cli.health_table import document, text
-from backstay.errors import UnreachableError
+from backstay.errors import GateTimeoutError, UnreachableError
 from backstay.fleet.health import member
 from backstay.fleet.transport import Completed
 from backstay.fleet.world import World
@@ -36,7 +36,9 @@ SPEC = ClusterSpec.model_validate(
         ],
     }
 )
-SILENT = UnreachableError("no answer on SSH", where="cp-3", why="timed out")
+SILENT = UnreachableError(
+    "no answer on SSH", where="cp-3", why="timed out", next_move="see that it runs"
+)
 
 
 def etcd_status(number: int) -> str:
@@ -96,6 +98,20 @@ def world(*, third: UnreachableError | None) -> World:
     return World(machines | ({} if third is None else {"cp-3": third}), now=lambda: NOW)
 
 
+def replace_third(third: FakeMachine) -> World:
+    """Return the world with another third machine."""
+    return World({**world(third=None).machines, "cp-3": third}, now=lambda: NOW)
+
+
+FAILED = "Failed to get the status of endpoint https://127.0.0.1:2379 (context deadline exceeded)"
+
+
+def lost(errors: list[str]) -> str:
+    """Return what etcdctl says of a member that knows no leader: zeros are left out."""
+    state = {"header": {"member_id": 1}, "version": "3.7.3", "dbSize": 9457664, "errors": errors}
+    return json.dumps([{"Endpoint": "https://127.0.0.1:2379", "Status": state}])
+
+
 async def test_a_machine_that_is_down_is_shown_and_the_others_with_it() -> None:
     """Every host has a row; what is missing is a finding, never a guess."""
     health = await status(SPEC, world=world(third=SILENT))
@@ -138,6 +154,40 @@ async def test_machines_without_a_cluster_are_down_and_say_why() -> None:
         isinstance(host.apiserver, Readiness) and not host.apiserver.ready
         for host in health.hosts[:3]
     )
+
+
+async def test_a_machine_that_hangs_is_told_once() -> None:
+    """It has no reason beside that nothing came."""
+
+    def hang(_: str) -> Completed:
+        raise GateTimeoutError("no answer within 20 s", where="cp-3", next_move="backstay status")
+
+    health = await status(SPEC, world=replace_third(FakeMachine("cp-3", hang)))
+    assert health.hosts[2].silent == "no answer within 20 s"
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        (lost(["etcdserver: no leader"]), "etcdserver: no leader"),
+        (lost([]), "it knows no leader"),
+        (
+            f'{{"level":"warn","msg":"retrying"}}\t{FAILED}\tnull\t',
+            "context deadline exceeded",
+        ),
+        ("sh: etcdctl: not found\t", "sh: etcdctl: not found"),
+        ("null\t", "etcdctl said nothing"),
+    ],
+)
+def test_a_member_that_does_not_answer_has_its_cause(said: str, why: str) -> None:
+    """Whole, and never the tail of a document."""
+    assert member({"etcd_status": said}) == Unknown(why)
+
+
+def test_a_warning_before_the_status_hides_nothing() -> None:
+    """Etcdctl warns on the same stream."""
+    said = f'{{"level":"warn"}}\t{etcd_status(1)}\t'
+    assert isinstance(member({"etcd_status": said, "etcd_read": "yes"}), Member)
 
 
 @pytest.mark.parametrize("said", ["", "Error: context deadline exceeded", "[]", '[{"Status":1}]'])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from backstay.cli.tables import table
+from backstay.cli.tables import advice, table
 from backstay.planning.document import API_VERSION
 from backstay.planning.health import (
     ClusterHealth,
@@ -34,21 +34,28 @@ def text(health: ClusterHealth, look: Look) -> str:
         parts.append(table(CERTIFICATE_HEAD, list(_certificates(health)), look=look))
     if findings := health.findings:
         parts.append("\n".join(look.paint(Tone.WARNING, f"! {one}") for one in findings))
-    return "\n\n".join(parts)
+    parts.append(advice((host.next_move for host in health.hosts), look))
+    return "\n\n".join(filter(None, parts))
 
 
 def _head(health: ClusterHealth, look: Look) -> str:
     holders = ", ".join(health.vip_holders)
     held = f" (on {holders})" if holders else ""
     verdict = look.paint(_TONES[health.verdict], health.verdict.value.upper())
-    failures = "failure" if health.tolerates == 1 else "failures"
-    tolerance = f", tolerates {max(health.tolerates, 0)} {failures}"
     etcd = f"   etcd {health.etcd_version}" if health.etcd_version else ""
     name = look.paint(Tone.STRONG, health.name)
     return (
         f"{name}   Kubernetes v{health.kubernetes}{etcd}   "
-        f"endpoint {health.endpoint}{held}   {verdict}{tolerance}"
+        f"endpoint {health.endpoint}{held}   {verdict}{_tolerance(health)}"
     )
+
+
+def _tolerance(health: ClusterHealth) -> str:
+    """Return how many more members may fail, where there is still something that could."""
+    if health.verdict is Verdict.DOWN:
+        return ""
+    failures = "failure" if health.tolerates == 1 else "failures"
+    return f", tolerates {max(health.tolerates, 0)} {failures}"
 
 
 def _row(health: ClusterHealth, host: HostHealth, marks: Marks) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import httpx2
 
 from backstay.errors import GateTimeoutError, StepFailedError
 from backstay.fleet import events, kube
+from backstay.fleet.reasons import reason
 from backstay.fleet.world import World
 from backstay.planning.plan import (
     ApiReady,
@@ -34,6 +35,7 @@ from backstay.spec.model import ClusterSpec
 
 # Polling is cheap where it happens; a tenth of a second is far below any election or boot time.
 POLL_SECONDS = 0.1
+READYZ_SECONDS = 2.0
 ETCD_STEM = "/etc/kubernetes/pki/etcd/healthcheck-client"
 APISERVER_PORT = 6443
 # What kubectl says while an apiserver starts or its etcd elects: it may hold a moment later.
@@ -158,14 +160,16 @@ class Waiting:
 async def _ask(port: int, context: ssl.SSLContext) -> str:
     """Ask /readyz once over a new connection; the answer is `ok` or why not."""
     try:
-        async with httpx2.AsyncClient(verify=context, timeout=2, trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            verify=context, timeout=READYZ_SECONDS, trust_env=False
+        ) as client:
             response = await client.get(
                 f"https://127.0.0.1:{port}/readyz",
                 extensions={"sni_hostname": APISERVER_NAME},
                 headers={"host": APISERVER_NAME},
             )
     except (httpx2.HTTPError, ssl.SSLError, OSError) as error:
-        return f"{type(error).__name__}: {error}"
+        return reason(error, seconds=READYZ_SECONDS)
     return response.text if response.status_code != httpx2.codes.OK else "ok"
 
 

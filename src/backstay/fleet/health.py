@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import shlex
 import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import httpx2
 
-from backstay.errors import BackstayError, StepFailedError, UnreachableError
+from backstay.errors import BackstayError, PreflightError, StepFailedError, UnreachableError
 from backstay.fleet import kube
 from backstay.fleet.observe import read_answers, script_text
+from backstay.fleet.reasons import reason
 from backstay.fleet.world import World
 from backstay.pki.reading import read_certificate
 from backstay.pki.request import RenewedBy
@@ -75,7 +78,8 @@ async def survey(
         except UnreachableError as error:
             return error
         except BackstayError as error:
-            return UnreachableError(error.what, where=host.name, why=error.why or error.what)
+            advice = error.next_move if isinstance(error, PreflightError) else ""
+            return UnreachableError(error.what, where=host.name, why=error.why, next_move=advice)
         return read_answers(done.stdout, mark=mark)
 
     hosts = spec.hosts
@@ -87,8 +91,9 @@ def member(facts: Facts) -> Member | Unknown | None:
     """Return what the host's member said of itself; None for a host that was not asked."""
     if "etcd_status" not in facts:
         return None
+    lines = [line for line in facts["etcd_status"].split("\t") if line.strip()]
+    status = next(filter(None, map(_status, lines)), {})
     try:
-        status = json.loads(facts["etcd_status"])[0]["Status"]
         header = status["header"]
         return Member(
             answers=facts.get("etcd_read") == "yes",
@@ -98,8 +103,29 @@ def member(facts: Facts) -> Member | Unknown | None:
             learner=bool(status.get("isLearner")),
             revision=int(header.get("revision", 0)),
         )
+    except (ValueError, KeyError, TypeError):
+        return Unknown(_why_no_member(lines, status))
+
+
+def _status(line: str) -> Mapping[str, Any]:
+    """Return the member's status if the line is etcdctl's document with it, else nothing."""
+    try:
+        status = json.loads(line)[0]["Status"]
     except (ValueError, KeyError, IndexError, TypeError):
-        return Unknown(facts["etcd_status"][-200:] or "etcdctl said nothing")
+        return {}
+    return status if isinstance(status, dict) else {}
+
+
+def _why_no_member(lines: Sequence[str], status: Mapping[str, Any]) -> str:
+    """Return the member's own errors, as when it knows no leader, or else etcdctl's last words."""
+    if status:
+        return "; ".join(map(str, status.get("errors") or ())) or "it knows no leader"
+    words = [line for line in lines if line[0] not in "[{" and line != "null"]
+    if not words:
+        return "etcdctl said nothing"
+    # The reason stands in brackets at the end of what it says about the endpoint.
+    found = re.fullmatch(r"Failed to get the status of endpoint \S+ \((.+)\)", words[-1])
+    return found[1] if found else words[-1]
 
 
 def certificates(seen: HostSeen) -> Mapping[str, datetime]:
@@ -149,7 +175,7 @@ async def _timed(port: int, context: ssl.SSLContext) -> Readiness:
             response = await client.get(url, extensions=names, headers=headers)
             elapsed = (time.perf_counter() - began) * 1000
     except (httpx2.HTTPError, ssl.SSLError, OSError) as error:
-        return Readiness(ready=False, milliseconds=0.0, said=str(error) or type(error).__name__)
+        return Readiness(ready=False, milliseconds=0.0, said=reason(error, seconds=READY_SECONDS))
     ready = response.status_code == httpx2.codes.OK
     return Readiness(ready, elapsed, "" if ready else failed_checks(response.text))
 

@@ -19,6 +19,7 @@ from backstay.errors import (
     PreflightError,
     UnreachableError,
 )
+from backstay.fleet.reasons import reason
 from backstay.fleet.transport import Completed, Machine
 from backstay.spec.model import ClusterSpec, Host
 
@@ -242,7 +243,11 @@ async def connect(spec: ClusterSpec, host: Host, *, tunnel: object = None) -> Ss
         ) from error
     except (OSError, asyncssh.Error, TimeoutError) as error:
         raise UnreachableError(
-            "no answer on SSH", where=where, why=str(error) or type(error).__name__
+            "no answer on SSH",
+            where=where,
+            why=reason(error, seconds=CONNECT_SECONDS),
+            next_move="see that the machine runs, and that you can log in: "
+            f"ssh -p {host.port or spec.ssh.port} {user}@{host.address}",
         ) from error
     return SshMachine(host.name, connection, is_root=user == "root")
 

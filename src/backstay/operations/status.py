@@ -84,8 +84,7 @@ def _host(
 ) -> HostHealth:
     roles = tuple(sorted(_roles(spec, host)))
     if isinstance(seen, UnreachableError):
-        said = ": ".join(part for part in (seen.what, seen.why) if part)
-        return HostHealth(host.name, roles, silent=said)
+        return HostHealth(host.name, roles, silent=seen.sentence, next_move=seen.next_move)
     units = {unit: _state(seen, unit) for unit in health.units_of(spec, host)}
     load = seen.survey.get("load")
     return HostHealth(

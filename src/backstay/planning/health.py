@@ -68,12 +68,14 @@ class Lease:
 class HostHealth:
     """One machine; `silent` says why it could not be asked, everything else is then empty.
 
-    `units` maps units to systemd's ActiveState, `certificates` paths to when they end.
+    `next_move` says what to do about that. `units` maps units to systemd's ActiveState,
+    `certificates` paths to when they end.
     """
 
     name: str
     roles: tuple[str, ...]
     silent: str = ""
+    next_move: str = ""
     member: Member | Unknown | None = None
     apiserver: Readiness | None = None
     units: Mapping[str, str] = field(default_factory=dict)
