@@ -1,7 +1,8 @@
 """Real systemd machines on this computer.
 
 Make and remove:  up, down, leftovers, check_requirements, ensure_image
-Look:             read, labs, status, statuses, places_of, ssh_argv, logs_argv, console_text
+Look:             read, labs, status, statuses, places_of, ssh_argv, logs_argv, console_text,
+                  is_paused, require_answering, cuts_of
 Break and mend:   pause, unpause, pause_for, kill, start, restart, reboot, power_off, cut, heal
 Break for sure:   PowerSwitch, whose machines run again even if we die; give_disk, cut_power
 """
@@ -11,7 +12,10 @@ from backstay.lab.access import (
     MachineStatus,
     State,
     console_text,
+    cuts_of,
+    is_paused,
     logs_argv,
+    require_answering,
     ssh_argv,
     status,
     statuses,
@@ -52,10 +56,12 @@ __all__ = [
     "console_text",
     "cut",
     "cut_power",
+    "cuts_of",
     "down",
     "ensure_image",
     "give_disk",
     "heal",
+    "is_paused",
     "kill",
     "labs",
     "leftovers",
@@ -67,6 +73,7 @@ __all__ = [
     "power_off",
     "read",
     "reboot",
+    "require_answering",
     "restart",
     "ssh_argv",
     "start",

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backstay.errors import RejectedError
+from backstay.errors import BackstayError, RejectedError
+from backstay.lab.cuts import cuts
 from backstay.lab.groups import is_frozen, machine_groups
-from backstay.lab.lifecycle import labs, read
+from backstay.lab.lifecycle import labs, read, require_thawed
 from backstay.lab.model import Lab, Machine
+from backstay.lab.names import switch_handle
 from backstay.lab.places import places_of
 from backstay.lab.process import remembered
+from backstay.lab.wires import is_whole
 
 
 class State(StrEnum):
@@ -81,6 +84,28 @@ def _state(lab: Lab, machine: Machine) -> State:
         return State.STOPPED
     frozen = is_frozen(machine_groups(lab.name, machine.name))
     return State.PAUSED if frozen else State.RUNNING
+
+
+def is_paused(name: str, machine: str) -> bool:
+    """Tell whether a machine is frozen, and answers nothing."""
+    lab = read(name)
+    return _state(lab, lab.machine(machine)) is State.PAUSED
+
+
+def require_answering(name: str, machine: str) -> None:
+    """Refuse to call a machine that is paused, rather than wait: PreflightError."""
+    lab = read(name)
+    require_thawed(lab, lab.machine(machine))
+
+
+async def cuts_of(name: str) -> tuple[tuple[str, str], ...] | None:
+    """Return between whom nothing passes, `host` being this computer; None if we may not know."""
+    if not is_whole(switch_handle(name)):
+        return ()
+    try:
+        return await cuts(name)
+    except BackstayError:
+        return None
 
 
 def statuses() -> tuple[LabStatus, ...]:

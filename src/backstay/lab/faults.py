@@ -9,14 +9,20 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from backstay.errors import StepFailedError
+from backstay.errors import StepFailedError, UsageError
 from backstay.lab import cuts
 from backstay.lab.groups import is_frozen, machine_groups, processes, set_frozen
-from backstay.lab.lifecycle import clear_machine, read, start_machine, wait_until_up
+from backstay.lab.lifecycle import (
+    clear_machine,
+    read,
+    require_thawed,
+    start_machine,
+    wait_until_up,
+)
 from backstay.lab.lock import locked
 from backstay.lab.model import Lab, Machine
 from backstay.lab.places import places_of
@@ -60,9 +66,15 @@ async def paused(name: str, machine: str) -> AsyncIterator[None]:
         await unpause(name, machine)
 
 
-async def pause_for(name: str, machine: str, *, seconds: float) -> None:
-    """Freeze a machine for some seconds; it is thawed also when we are interrupted."""
+async def pause_for(
+    name: str, machine: str, *, seconds: float, begun: Callable[[], None] = lambda: None
+) -> None:
+    """Freeze a machine for some seconds; it is thawed also when we are interrupted.
+
+    `begun` is called once it is frozen.
+    """
     async with paused(name, machine):
+        begun()
         await asyncio.sleep(seconds)
 
 
@@ -111,6 +123,7 @@ async def reboot(name: str, machine: str) -> None:
     """Ask a machine's systemd to reboot, and wait until SSH answers again."""
     lab = read(name)
     one = lab.machine(machine)
+    require_thawed(lab, one)
     before = init_process(lab, one)
     if before is None:
         raise _not_running(machine)
@@ -153,6 +166,12 @@ async def cut(name: str, first: str, second: str) -> None:
     """Drop everything between two machines, both ways; `host` stands for this computer."""
     lab = read(name)
     ports = [one if one == HOST_PORT else lab.machine(one).name for one in (first, second)]
+    if first == second:
+        raise UsageError(
+            f"{first} has no link to itself",
+            where=f"lab {lab.name}",
+            next_move="name two machines, or a machine and `host`: backstay lab list",
+        )
     await cuts.cut(lab.name, first=ports[0], second=ports[1])
 
 

@@ -17,7 +17,16 @@ from backstay.lab.hierarchies import Version, read_hierarchies
 from backstay.lab.image import Progress, ensure_image, image_root, silent
 from backstay.lab.keys import ensure_key, known_hosts
 from backstay.lab.lock import locked
-from backstay.lab.model import Lab, LabWish, Machine, Slot, from_json, slots_of, to_json
+from backstay.lab.model import (
+    DEFAULT_NAME,
+    Lab,
+    LabWish,
+    Machine,
+    Slot,
+    from_json,
+    slots_of,
+    to_json,
+)
 from backstay.lab.names import check_name
 from backstay.lab.places import (
     LabPlaces,
@@ -144,8 +153,8 @@ async def _ensure_running(lab: Lab, machine: Machine) -> bool:
     missing = remembered(places_of(lab.name).machine(machine.name)) is None
     if missing:
         await start_machine(lab, machine)
-    elif is_frozen(machine_groups(lab.name, machine.name)):
-        raise _paused(lab, machine)
+    else:
+        require_thawed(lab, machine)
     await wait_until_up(lab, machine)
     return missing
 
@@ -196,12 +205,16 @@ async def wait_until_up(lab: Lab, machine: Machine) -> None:
     await wait_for("SSH", silence, seconds=BOOT_SECONDS, where=machine.name)
 
 
-def _paused(lab: Lab, machine: Machine) -> PreflightError:
-    return PreflightError(
-        f"machine {machine.name} is paused",
-        where=f"lab {lab.name}",
-        next_move=f"backstay lab unpause {machine.name}",
-    )
+def require_thawed(lab: Lab, machine: Machine) -> None:
+    """Refuse what a paused machine would never answer: PreflightError."""
+    if is_frozen(machine_groups(lab.name, machine.name)):
+        named = "" if lab.name == DEFAULT_NAME else f" --name {lab.name}"
+        raise PreflightError(
+            f"machine {machine.name} is paused",
+            where=f"lab {lab.name}",
+            why="its processes are frozen, and none of them answers",
+            next_move=f"backstay lab unpause {machine.name}{named}",
+        )
 
 
 def _ended(machine: Machine, places: MachinePlaces) -> StepFailedError:

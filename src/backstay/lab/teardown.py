@@ -20,8 +20,8 @@ PROPAGATE = Path("/run/systemd/nspawn/propagate")
 """systemd-nspawn makes a directory here per machine and forgets it when it is killed."""
 
 
-async def down(name: str) -> None:
-    """Remove the lab of that name with everything it made; nothing happens if there is none.
+async def down(name: str) -> bool:
+    """Remove the lab of that name with everything it made; tell whether there was any of it.
 
     What belongs to it is found by name and not by memory, so that a lab that was half made, or
     whose directory is gone, is removed as well. StepFailedError if anything is left.
@@ -30,13 +30,14 @@ async def down(name: str) -> None:
     check_root()
     directory = places_of(name).directory
     if not directory.exists() and not leftovers(name):
-        return
+        return False
     async with locked(directory):
         await _end_processes(name)
         await remove_namespaces(name)
         await release_namespaces()
         await _remove_files(name, directory)
     _check_nothing_left(name)
+    return True
 
 
 async def _end_processes(name: str) -> None:

@@ -149,7 +149,7 @@ async def unplug(lab: str, machine: str) -> None:
 async def remove_switch(lab: str) -> None:
     """Remove the switch of a lab with all its links; nothing happens if there is none."""
     switch = switch_handle(lab)
-    if _is_whole(switch):
+    if is_whole(switch):
         for link in await _links("-netns", switch):
             await _remove_port(lab, link["ifname"])
     await _remove_namespace(switch)
@@ -171,7 +171,7 @@ async def release_namespaces() -> None:
 async def _remove_port(lab: str, port: str) -> None:
     """Delete one link by name: a namespace may linger after its end, and keep its links."""
     where = ("-netns", switch_handle(lab))
-    if not _is_whole(switch_handle(lab)):
+    if not is_whole(switch_handle(lab)):
         return
     if any(
         link["ifname"] == port and link["link_type"] == "ether" for link in await _links(*where)
@@ -184,7 +184,7 @@ async def _remove_namespace(name: str) -> None:
         await run("ip", "netns", "delete", name)
 
 
-def _is_whole(namespace: str) -> bool:
+def is_whole(namespace: str) -> bool:
     """Tell whether the name stands for a namespace, and not for the start of making one."""
     path = NAMESPACES / namespace
     return path.exists() and path.stat().st_dev != NAMESPACES.stat().st_dev

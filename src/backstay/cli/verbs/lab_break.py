@@ -31,7 +31,7 @@ def reboot(ctx: click.Context, *, machine: str, name: str) -> None:
     exits=_EXITS,
 )
 @machine
-@click.option("--for", "seconds", type=Duration(), help="Let it go on after this long.")
+@click.option("--for", "seconds", type=Duration(), help="Wait this long, and let it go on.")
 @lab_name
 @click.pass_context
 def pause(ctx: click.Context, *, machine: str, seconds: float | None, name: str) -> None:
@@ -46,7 +46,9 @@ def pause(ctx: click.Context, *, machine: str, seconds: float | None, name: str)
             f"{machine} is frozen. To let it go on: backstay lab unpause {machine}{same_lab(name)}"
         )
     else:
-        finished(pause_for(name, machine, seconds=seconds), console.settings)
+        begun = f"{machine} is frozen, and goes on in {seconds:g} s; Ctrl-C: at once."
+        pausing = pause_for(name, machine, seconds=seconds, begun=lambda: console.talk(begun))
+        finished(pausing, console.settings)
         console.talk(f"{machine} was frozen for {seconds:g} s, and goes on.")
 
 

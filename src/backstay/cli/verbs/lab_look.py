@@ -9,12 +9,14 @@ import click
 
 from backstay.cli.commands import Takes, verb
 from backstay.cli.console import Report
-from backstay.cli.session import console_of
+from backstay.cli.session import console_of, finished
 from backstay.cli.tables import table
-from backstay.cli.verbs.lab_options import lab_name, machine
+from backstay.cli.verbs.lab_options import lab_name, machine, same_lab
 
 if TYPE_CHECKING:
-    from backstay.lab import LabStatus
+    from collections.abc import Mapping
+
+    from backstay.lab import LabStatus, MachineStatus
     from backstay.planning.look import Look
 
 HEAD = ("LAB", "MACHINE", "ADDRESS", "ROLE", "STATE")
@@ -26,31 +28,58 @@ def list_(ctx: click.Context) -> None:
     """List the labs of this computer and what their machines do."""
     from backstay.lab import statuses
 
-    console_of(ctx).show(_report(statuses()))
+    console, labs = console_of(ctx), statuses()
+    cuts = finished(_cuts(labs), console.settings)
+    console.show(_report(labs, cuts))
 
 
-def _report(labs: tuple[LabStatus, ...]) -> Report:
+Cuts = tuple[tuple[str, str], ...] | None
+"""Of one lab: pairs between which nothing passes; None if that cannot be known."""
+
+
+async def _cuts(labs: tuple[LabStatus, ...]) -> Mapping[str, Cuts]:
+    from backstay.lab import cuts_of
+
+    return {one.name: await cuts_of(one.name) for one in labs if one.lab is not None}
+
+
+def _cut_from(machine: str, cuts: Cuts) -> list[str] | None:
+    """Return from whom the machine is cut off; None if that cannot be known."""
+    if cuts is None:
+        return None
+    return [one for pair in cuts if machine in pair for one in pair if one != machine]
+
+
+def _report(labs: tuple[LabStatus, ...], cuts: Mapping[str, Cuts]) -> Report:
     def text(look: Look) -> str:
-        rows = [row for one in labs for row in _rows(one)]
+        rows = [row for one in labs for row in _rows(one, cuts.get(one.name))]
         return (
             table(HEAD, rows, look=look) if rows else "There is no lab. Make one: backstay lab up"
         )
 
-    items = [_document(one) for one in labs]
+    items = [_document(one, cuts.get(one.name)) for one in labs]
     document = {"apiVersion": "backstay.dev/v1", "kind": "LabList", "items": items}
     return Report(document, text, (one.name for one in labs))
 
 
-def _rows(one: LabStatus) -> list[tuple[str, ...]]:
+def _rows(one: LabStatus, cuts: Cuts) -> list[tuple[str, ...]]:
     if one.lab is None:
         return [(one.name, "", "", "", f"broken: {one.why}")]
     return [
-        (one.name, seen.machine.name, str(seen.machine.address), seen.machine.role, seen.state)
+        (
+            *(one.name, seen.machine.name, str(seen.machine.address), seen.machine.role),
+            _state(seen, cuts),
+        )
         for seen in one.machines
     ]
 
 
-def _document(one: LabStatus) -> dict[str, object]:
+def _state(seen: MachineStatus, cuts: Cuts) -> str:
+    others = _cut_from(seen.machine.name, cuts)
+    return f"{seen.state}, cut from {', '.join(others)}" if others else seen.state
+
+
+def _document(one: LabStatus, cuts: Cuts) -> dict[str, object]:
     from backstay.lab import places_of
 
     machines = [
@@ -59,6 +88,7 @@ def _document(one: LabStatus) -> dict[str, object]:
             "address": str(seen.machine.address),
             "role": seen.machine.role.value,
             "state": seen.state.value,
+            "cut_from": _cut_from(seen.machine.name, cuts),
         }
         for seen in one.machines
     ]
@@ -78,9 +108,10 @@ def _document(one: LabStatus) -> dict[str, object]:
 @click.pass_context
 def ssh(ctx: click.Context, *, machine: str, command: tuple[str, ...], name: str) -> None:
     """Open a shell on a machine as root, or run COMMAND there; its exit code becomes ours."""
-    from backstay.lab import ssh_argv
+    from backstay.lab import require_answering, ssh_argv
 
     del ctx
+    require_answering(name, machine)
     _become(ssh_argv(name, machine, command))
 
 
@@ -110,11 +141,16 @@ def logs(
     name: str,
 ) -> None:
     """Show a machine's journal, also when the machine is dead."""
-    from backstay.lab import console_text, logs_argv
+    from backstay.lab import console_text, is_paused, logs_argv
 
     if console:
         console_of(ctx).data(console_text(name, machine))
         return
+    if is_paused(name, machine):
+        console_of(ctx).talk(
+            f"{machine} is paused, and writes nothing more. "
+            f"To let it go on: backstay lab unpause {machine}{same_lab(name)}"
+        )
     options = (
         *("--no-pager",),
         *(word for one in unit for word in ("--unit", one)),

@@ -105,5 +105,5 @@ def down(ctx: click.Context, *, name: str) -> None:
     from backstay.lab import down as remove
 
     console = console_of(ctx)
-    finished(remove(name), console.settings)
-    console.talk(f"Lab {name} is gone.")
+    was_there = finished(remove(name), console.settings)
+    console.talk(f"Lab {name} is gone." if was_there else f"There is no lab {name}.")
