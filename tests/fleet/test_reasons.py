@@ -63,6 +63,7 @@ class NobodyKnowsError(Exception):
     [
         (TimeoutError(), "no answer in 10 s"),
         (OSError(113, "Connect call failed ('10.0.0.13', 22)"), "no route to host"),
+        (FileNotFoundError(2, "No such file", "/key"), "[Errno 2] No such file: '/key'"),
         (ValueError("of its own"), "of its own"),
         (NobodyKnowsError(), "nobody knows error"),
     ],

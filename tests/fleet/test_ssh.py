@@ -122,7 +122,17 @@ async def test_a_deadline_holds_also_when_the_machine_freezes(sshd: Sshd) -> Non
         began = time.monotonic()
         with pytest.raises(GateTimeoutError):
             await machine.run("echo now; sleep 9\n", deadline=1, on_line=lambda _: between.freeze())
+        machine.connection.close()
+        await machine.connection.wait_closed()
         assert time.monotonic() - began < KEEPALIVE_SECONDS
+
+
+async def test_a_machine_that_does_not_answer_is_told_in_words(sshd: Sshd) -> None:
+    """And with a command by which one may see for oneself."""
+    with pytest.raises(UnreachableError) as caught:
+        await _machine(sshd, port=1)
+    assert caught.value.sentence == "no answer on SSH: connection refused"
+    assert caught.value.next_move.endswith("log in: ssh -p 1 root@127.0.0.1")
 
 
 async def test_sudo_that_asks_for_a_password_is_told(sshd: Sshd, tmp_path: Path) -> None:

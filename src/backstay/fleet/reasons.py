@@ -32,7 +32,7 @@ def _words(error: BaseException, seconds: float) -> str:
             return "connection refused or closed"
         case ssl.SSLError():
             return str(error)
-        case OSError(errno=int(number)) if number > 0:
+        case OSError(errno=int(number), filename=None) if number > 0:
             return os.strerror(number).lower()
     return ""
 

@@ -203,12 +203,15 @@ async def connect(spec: ClusterSpec, host: Host, *, tunnel: object = None) -> Ss
     Raises HostKeyError, AuthenticationError or UnreachableError; nothing is ever accepted on
     first sight: a host key is pinned in cluster.yaml or stands in a known_hosts file.
     """
-    user = host.user or spec.ssh.user
-    where = f"{host.name} ({user}@{host.address} port {host.port or spec.ssh.port})"
-    try:
+    user, port = host.user or spec.ssh.user, host.port or spec.ssh.port
+    login = f"{user}@{host.address}"
+    with (
+        _refusals_told(f"{host.name} ({login} port {port})"),
+        _silence_told(f"{host.name} ({login} port {port})", f"ssh -p {port} {login}"),
+    ):
         connection = await asyncssh.connect(
             str(host.address),
-            port=host.port or spec.ssh.port,
+            port=port,
             username=user,
             known_hosts=_known_hosts(spec, host.host_key),
             client_keys=_client_keys(spec),
@@ -222,6 +225,17 @@ async def connect(spec: ClusterSpec, host: Host, *, tunnel: object = None) -> Ss
             compression_algs=None,
             encryption_algs="+aes128-gcm@openssh.com",
         )
+    return SshMachine(host.name, connection, is_root=user == "root")
+
+
+_REFUSED = (asyncssh.PermissionDenied, asyncssh.KeyImportError, asyncssh.KeyEncryptionError)
+
+
+@contextmanager
+def _refusals_told(where: str) -> Iterator[None]:
+    """Say who answers and is not trusted, or does not trust us."""
+    try:
+        yield
     except asyncssh.HostKeyNotVerifiable as error:
         raise HostKeyError(
             "the host key is not the pinned one, or none is pinned",
@@ -230,26 +244,29 @@ async def connect(spec: ClusterSpec, host: Host, *, tunnel: object = None) -> Ss
             next_move="check the machine's fingerprint by another way (ssh-keygen -lf "
             "/etc/ssh/ssh_host_ed25519_key.pub on its console), then set hostKey in cluster.yaml",
         ) from error
-    except (
-        asyncssh.PermissionDenied,
-        asyncssh.KeyImportError,
-        asyncssh.KeyEncryptionError,
-    ) as error:
+    except _REFUSED as error:
         raise AuthenticationError(
             "the machine does not let us in",
             where=where,
             why=str(error),
             next_move="set ssh.key in cluster.yaml, or load the key: ssh-add",
         ) from error
+
+
+@contextmanager
+def _silence_told(where: str, login: str) -> Iterator[None]:
+    """Say who does not answer; `login` is a command by which a person may see it too."""
+    try:
+        yield
+    except (asyncssh.HostKeyNotVerifiable, *_REFUSED):
+        raise
     except (OSError, asyncssh.Error, TimeoutError) as error:
         raise UnreachableError(
             "no answer on SSH",
             where=where,
             why=reason(error, seconds=CONNECT_SECONDS),
-            next_move="see that the machine runs, and that you can log in: "
-            f"ssh -p {host.port or spec.ssh.port} {user}@{host.address}",
+            next_move=f"see that the machine runs, and that you can log in: {login}",
         ) from error
-    return SshMachine(host.name, connection, is_root=user == "root")
 
 
 def _known_hosts(spec: ClusterSpec, pinned: str | None) -> object:
