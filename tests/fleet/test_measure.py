@@ -205,3 +205,7 @@ async def test_who_waits_is_told_what_for(asked: dict[str, FakeMachine]) -> None
         Note("no answer on SSH: timed out", "cp-3"),
         Note("measuring for some seconds"),
     ]
+    told.clear()
+    with pytest.raises(UnreachableError):
+        await measure(SPEC, World(dict.fromkeys(asked, gone), tell=told.append), mark="m")
+    assert Note("measuring for some seconds") not in told

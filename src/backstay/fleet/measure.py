@@ -75,7 +75,8 @@ def _announce(world: World, hosts: Sequence[str]) -> None:
         machine = world.machines[host]
         if isinstance(machine, UnreachableError):
             world.tell(Note(machine.sentence, host))
-    world.tell(Note("measuring for some seconds"))
+    if any(host in world.reached for host in hosts):
+        world.tell(Note("measuring for some seconds"))
 
 
 async def _ask(
