@@ -31,6 +31,7 @@ from backstay.drill.report.document import (
     Drilled,
     Undrilled,
     document,
+    outline,
     undrilled_document,
 )
 from backstay.drill.report.junit import junit
@@ -156,7 +157,8 @@ class Run:
         """Drill once, and keep what came of it."""
         results = results_in(self.parent, wish.scenario.name, utc_now())
         attempt = self._attempt(wish, results)
-        self.outcomes.found.append(Outcome(attempt, results))
+        shown = attempt if self.is_alone else outline(attempt)
+        self.outcomes.found.append(Outcome(shown, results))
         if isinstance(attempt, Drilled):
             keep(attempt, results)
         if not self.is_alone:

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 from inline_snapshot import snapshot
 
-from backstay.drill.history import SECOND, History
+from backstay.drill.history import SECOND, History, Mark
 from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
-from backstay.drill.report.document import Drilled, document, drilled
+from backstay.drill.report.document import Drilled, document, drilled, outline
 from backstay.drill.report.objectives import Answer
 from fakes.drill_histories import moment
 from fakes.drill_stories import BAD, FAULT, GOOD, story
@@ -162,3 +162,13 @@ def test_an_objective_that_was_missed_fails_the_drill_and_an_unknown_one_leaves_
         for text in ("gap<2s", "gap<1s", "service kept:gap<2s")
     ]
     assert verdicts == [Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE]
+
+
+def test_of_one_among_many_the_same_is_told_without_what_clients_did() -> None:
+    """A suite would remember a million operations by its end."""
+    whole = drilled(story(objectives=("gap<2s",)), GOOD)
+    short = outline(whole)
+    assert isinstance(short, Drilled)
+    assert {type(one) for one in short.history.records} == {Mark}
+    assert document(short) == document(whole)
+    assert (short.verdict, short.seconds) == (whole.verdict, whole.seconds)
