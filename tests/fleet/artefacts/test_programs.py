@@ -56,7 +56,7 @@ async def test_children_end_with_us(tmp_path: Path) -> None:
     with suppress(asyncio.CancelledError):
         await task
     child = int(number.read_text())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while is_running(child):
             await asyncio.sleep(0.01)
 
