@@ -118,9 +118,10 @@ def configuration(place: Place, vip: IPAddress) -> Iterator[str]:
         "    enable_script_security",
         "    script_user root",
         "    vrrp_priority -20",
-        "    vrrp_garp_master_refresh 60",
         # Of two holders, as after a partition, who yields says so once more, and the other tells
-        # the network anew whose the address is.
+        # the network anew whose the address is. Unheard, as where a partition ends one way first,
+        # the other's next announcement mends it.
+        "    vrrp_garp_master_refresh 3",
         "    vrrp_higher_prio_send_advert true",
         "}",
         "",
