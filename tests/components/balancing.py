@@ -44,38 +44,56 @@ class Apiserver:
 
     def __init__(self) -> None:
         self.answer: tuple[int, bytes] | None = (200, b"ok")
-        self.silent: set[asyncio.StreamWriter] = set()
-        """Connections on which nothing was asked: a sentinel's."""
+        self.kept: list[asyncio.StreamWriter] = []
+        """Connections that were answered and not asked to close: a sentinel's."""
+        self.held = 0
+        """Connections with other requests, which have no answer yet, that there ever were."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one request; without an answer, or for other requests, hold the connection."""
-        self.silent.add(writer)
+        """Answer a request; without an answer, or for other requests, hold the connection."""
         try:
             request = await reader.readuntil(b"\r\n\r\n")
-            self.silent.discard(writer)
             if b"/readyz" in request and self.answer is not None:
                 status, body = self.answer
-                head = f"HTTP/1.1 {status} X\r\ncontent-length: {len(body)}\r\n\r\n"
+                head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
                 await writer.drain()
+                if b"close" in request:
+                    return
+                self.kept.append(writer)
             else:
-                await reader.read()
+                self.held += 1
+            await reader.read()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            self.silent.discard(writer)
+            if writer in self.kept:
+                self.kept.remove(writer)
             writer.close()
 
 
 @dataclass(frozen=True, slots=True)
 class Balanced:
-    """A haproxy that runs: the first of its apiservers, its socket, its port, a client's TLS."""
+    """A haproxy that runs: its apiservers, its socket, its port, a client's TLS."""
 
-    apiserver: Apiserver
+    apiservers: tuple[Apiserver, ...]
     socket: Path
     port: int
     client: ssl.SSLContext
     process: asyncio.subprocess.Process
+
+    @property
+    def apiserver(self) -> Apiserver:
+        """The first one, cp-1."""
+        return self.apiservers[0]
+
+    async def connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """Connect through the balancer and ask what gets no answer."""
+        reader, writer = await asyncio.open_connection(
+            "127.0.0.1", self.port, ssl=self.client, server_hostname="cp-1"
+        )
+        writer.write(b"GET /watch HTTP/1.1\r\n\r\n")
+        return reader, writer
 
     async def status(self, server: str = "cp-1") -> str:
         """What haproxy says of a server: UP, DRAIN, NOLB when it leaves, DOWN."""
@@ -110,7 +128,7 @@ async def balanced(
     `faster` changes times of the program beside it.
     """
     server, client = _contexts(folder)
-    apiservers = [Apiserver() for _ in range(1 + spares)]
+    apiservers = tuple(Apiserver() for _ in range(1 + spares))
     listening = [
         await asyncio.start_server(one.serve, "127.0.0.1", 0, ssl=server) for one in apiservers
     ]
@@ -126,7 +144,7 @@ async def balanced(
         str(haproxy), "-db", "-f", str(folder / "haproxy.cfg"), stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        yield Balanced(apiservers[0], folder / "admin.sock", port, client, process)
+        yield Balanced(apiservers, folder / "admin.sock", port, client, process)
     finally:
         if process.returncode is None:
             process.kill()

@@ -116,10 +116,7 @@ async def test_who_leaves_is_drained_and_who_fails_is_cut(tmp_path: Path) -> Non
     """A connection lives through an orderly leave, and ends when the apiserver is broken."""
     async with balanced(tmp_path) as here:
         await here.until(lambda state: state == "UP")
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", here.port, ssl=here.client, server_hostname="cp-1"
-        )
-        writer.write(b"GET /watch HTTP/1.1\r\n\r\n")
+        reader, writer = await here.connect()
         held = asyncio.create_task(reader.read())
         here.apiserver.answer = (500, LEAVING)
         await here.until(lambda state: state == "NOLB")

@@ -125,10 +125,7 @@ _GLOBAL = (
     "    stats socket /run/haproxy/admin.sock mode 600 level admin expose-fd listeners",
     "    # After a reload the old process serves its connections to their end, but not for ever.",
     "    hard-stop-after 1h",
-    "    # No new connection to who closed one: sooner than any check.",
-    ".if feature(LUA)",
-    f"    lua-load {sentinel.PATH}",
-    ".endif",
+    *sentinel.loading(),
 )
 
 

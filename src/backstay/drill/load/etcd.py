@@ -188,9 +188,8 @@ class Registers:
             "/etcdserverpb.Watch/Watch",
             request_serializer=pb.WatchRequest.SerializeToString,
             response_deserializer=pb.WatchResponse.FromString,
-        )(metadata=REQUIRE_LEADER)
+        )(_only(pb.WatchRequest(create_request=create)), metadata=REQUIRE_LEADER)
         try:
-            await call.write(pb.WatchRequest(create_request=create))
             async for reply in call:
                 for event in self._events(reply, opened):
                     yield event
@@ -232,6 +231,16 @@ class Registers:
     async def close(self) -> None:
         """Close the channel; the next operation opens another."""
         await self.etcd.close()
+
+
+async def _only(request: pb.WatchRequest) -> AsyncIterator[pb.WatchRequest]:
+    """Yield a request, and leave the stream open: etcd ends a watch whose client says no more.
+
+    With `call.write` instead, a call that ended meanwhile fails with the library's own words in
+    place of the server's.
+    """
+    yield request
+    await asyncio.Event().wait()
 
 
 def _failed(error: grpc.RpcError, value: str | None) -> Result:
