@@ -68,11 +68,18 @@ def results_in(parent: Path, scenario: str, now: datetime) -> Results:
         except FileExistsError:
             continue
         except OSError as error:
-            raise RefusedError(
-                "there is no place for the results", where=str(folder), why=str(error)
-            ) from error
+            raise _nowhere(folder, error.strerror or str(error)) from error
         return Results(folder)
-    raise RefusedError("there is no place for the results", where=str(parent))
+    raise _nowhere(parent, f"there are a hundred of {stem}")
+
+
+def _nowhere(folder: Path, why: str) -> RefusedError:
+    return RefusedError(
+        "there is no place for the results",
+        where=str(folder),
+        why=why,
+        next_move="--output-dir names another folder, which is made",
+    )
 
 
 def agree(
@@ -246,7 +253,10 @@ def write_report(path: Path, text: str, *, failure: type[BackstayError] = Refuse
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         why = error.strerror or str(error)
-        raise failure("there is no place for the report", where=str(path), why=why) from error
+        next_move = "name a file in a folder that there is, and that you may write to"
+        raise failure(
+            "there is no place for the report", where=str(path), why=why, next_move=next_move
+        ) from error
 
 
 def page_text(found: Drilled) -> str:
