@@ -444,6 +444,23 @@ def test_a_connection_that_nobody_knows_is_refused(lab: RealLab) -> None:
         send()
 
 
+def test_clients_of_a_holder_whose_keepalived_ended_hear_of_it(lab: RealLab) -> None:
+    """It says that it left and serves nobody on: whoever asks is refused, and does not wait."""
+    strangers = ssl.create_default_context()
+    strangers.check_hostname, strangers.verify_mode = False, ssl.CERT_NONE
+    old = holder(lab)
+    kept = HTTPSConnection(lab.endpoint, 8443, timeout=5, context=strangers)
+    kept.auto_open = 0
+    kept.connect()
+    assert ask(kept) == 200
+    # What it kept of an earlier move.
+    lab.sh(old, "sh /usr/local/lib/backstay/keep-endpoint forget")
+    lab.sh(old, "kill $(systemctl show --value --property=MainPID keepalived)")
+    eventually(lambda: holder(lab) not in {"", old}, seconds=10, what="a new holder")
+    with pytest.raises(ConnectionResetError):
+        ask(kept)
+
+
 def test_the_first_listed_machine_dies_and_writes_go_on(lab: RealLab) -> None:
     """No machine is the first: with cp-1 gone the virtual address still takes writes."""
     lab.kubectl("create", "configmap", "before")

@@ -53,7 +53,9 @@ def passing_on(
 
     A flush keeps the sets, so that a reload forgets nobody. A copy passes no connection tracking,
     which would see one direction only and call it invalid. A machine that neither holds nor keeps
-    the address refuses, so that a client knows at once.
+    the address refuses, so that a client knows at once: here, since the kernel drops without a
+    word what it would forward and finds a connection of its own for, as that of a holder whose
+    keepalived ended by itself.
     """
     kept = f"ip daddr {vip} tcp dport {port} tcp flags & syn == 0"
     return f"""\
@@ -74,10 +76,7 @@ table ip backstay_endpoint {{
     chain pass_on {{
         type filter hook prerouting priority raw; policy accept;
         {kept} ip ttl > 1 socket wildcard 1 jump around
-    }}
-    chain refuse {{
-        type filter hook forward priority filter - 11; policy accept;
-        iifname "{device}" oifname "{device}" {kept} reject with tcp reset
+        iifname "{device}" {kept} fib daddr type != local reject with tcp reset
     }}
 }}
 """

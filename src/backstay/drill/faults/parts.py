@@ -18,7 +18,7 @@ from backstay.drill.faults.scenario import (
     PINNED,
     RELEASED,
     REPLACED,
-    RESTARTED,
+    RESTARTED_ALL,
     SERVED,
     SPREAD,
     UNNOTICED,
@@ -219,8 +219,8 @@ _ROLLED: Mapping[Unit, tuple[str, tuple[str, ...]]] = {
         (*UNNOTICED, SPREAD),
     ),
     Unit.ETCD: (
-        "The leader hands over first; a few requests in each machine's own apiserver fail.",
-        RESTARTED,
+        "The leader hands over first; a few requests in each machine's own apiserver wait or fail.",
+        RESTARTED_ALL,
     ),
     Unit.BALANCER: (
         "What goes through it in that moment is cut: reloading it cuts nothing.",

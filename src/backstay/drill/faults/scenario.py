@@ -45,6 +45,9 @@ waits for etcd's time-out of a request (etcd-io/etcd#8975): one or two of 120 wr
 RESTARTED = (*CALM, "gap<=0.5s")
 """A member of etcd that restarts is the only one that its own machine's apiserver asks: requests
 that are in there fail, and watches there wait, until it is back or the balancers noticed."""
+RESTARTED_ALL = (*CALM, "gap<=4s")
+"""The balancers sent everybody away from the first ones, so that all may wait in the last one's
+apiserver until its member is back, or for as long as they wait for anything, three seconds."""
 PINNED = (*CALM, "gap<=0.5*promise", "elections=0")
 """A member that does not lead: only who is bound to its machine notices."""
 RENEWED = (*UNNOTICED, "renewal<45s")
