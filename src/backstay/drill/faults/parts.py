@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from backstay.drill.faults.kinds import BreakMachine, BreakUnit, Harm, Power, Restart, Unit
 from backstay.drill.faults.scenario import (
     AFTER_SECONDS,
+    BALANCED,
     CHANGED,
     DETECTED,
     ELECTED,
@@ -83,7 +84,7 @@ _UNITS: tuple[tuple[Unit, str, str, tuple[str, ...], Mapping[Harm, tuple[str, ..
         Unit.BALANCER,
         "vip-holder",
         "It is back in a moment, or the virtual address moves to a balancer that serves.",
-        SERVED,
+        BALANCED,
         {Harm.KILL: ("N4",)},
     ),
     (

@@ -57,7 +57,10 @@ KILLED = (*CALM, "failed<=6", "median failed<=2", "vip new:client-gap<2s")
 """What is on its way is cut with the process, and how much that is in this moment is chance; who
 connects anew is served by another."""
 NEXT_HOLDER = "vip-move<=1.15*vip"
-MOVED = (*CALM, NEXT_HOLDER)
+TOLD = "vip kept:client-gap<3s"
+"""Whoever has a connection in a holder that lost the address is served on, or refused at once."""
+MOVED = (*CALM, NEXT_HOLDER, TOLD)
+BALANCED = (*SERVED, TOLD)
 ONE_HOLDER = "split<3s"
 """Of an address that two machines claimed while they did not hear each other."""
 BLINDED = (*CALM, "moves=1", "vip-move<5s", "gap<5s")
