@@ -445,7 +445,11 @@ def test_a_connection_that_nobody_knows_is_refused(lab: RealLab) -> None:
 
 
 def test_clients_of_a_holder_whose_keepalived_ended_hear_of_it(lab: RealLab) -> None:
-    """It says that it left and serves nobody on: whoever asks is refused, and does not wait."""
+    """It says that it left and serves nobody on: whoever asks is refused, and does not wait.
+
+    Its own ends of the connections are gone as well: once it is the holder again, a client that
+    comes from the same port would be taken for the one of before.
+    """
     strangers = ssl.create_default_context()
     strangers.check_hostname, strangers.verify_mode = False, ssl.CERT_NONE
     old = holder(lab)
@@ -459,6 +463,8 @@ def test_clients_of_a_holder_whose_keepalived_ended_hear_of_it(lab: RealLab) -> 
     eventually(lambda: holder(lab) not in {"", old}, seconds=10, what="a new holder")
     with pytest.raises(ConnectionResetError):
         ask(kept)
+    of_it = f"ss -Htn state established src {lab.endpoint} sport = :8443"
+    eventually(lambda: not lab.sh(old, of_it), seconds=10, what="an end of its connections")
 
 
 def test_the_first_listed_machine_dies_and_writes_go_on(lab: RealLab) -> None:

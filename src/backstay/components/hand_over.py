@@ -18,7 +18,7 @@ from backstay.spec.model import Host, IPAddress
 
 RULES = f"{SETTINGS}/hand-over.nft"
 SCRIPT = f"{LIBRARY}/keep-endpoint"
-KEEP, FORGET = (f"/bin/sh {SCRIPT} {word}" for word in ("keep", "forget"))
+KEEP, FORGET, END = (f"/bin/sh {SCRIPT} {word}" for word in ("keep", "forget", "end"))
 _METRIC = 1000
 """Behind the kernel's own routes to its addresses, which have 0."""
 
@@ -85,6 +85,8 @@ def _script(place: Place, vip: IPAddress) -> str:
 
     A route of our own, not an address: one that is on the interface goes before it, so that
     nothing has to be taken away in the moment in which this machine becomes the holder again.
+    Who lost the address and keeps nothing ends its connections: it cannot even tell their clients,
+    and once it is the holder again would take another's packets for theirs.
     """
     return f"""\
 #!/bin/sh
@@ -102,6 +104,11 @@ keep)
 forget)
     # shellcheck disable=SC2086
     ip route del $route 2>/dev/null || :
+    ;;
+end)
+    ip -o address show dev {interface_of(place)} to {vip}/32 | grep -q . && exit 0
+    ip route show table local {vip}/32 metric {_METRIC} | grep -q . && exit 0
+    exec ss --kill --tcp src {vip} sport = :{place.spec.endpoint.port} >/dev/null
     ;;
 esac
 """

@@ -141,8 +141,15 @@ def configuration(place: Place, vip: IPAddress) -> Iterator[str]:
         "    track_script {",
         "        endpoint",
         "    }",
+        *_notices(place),
         "}",
     )
+
+
+def _notices(place: Place) -> Iterator[str]:
+    """Yield what is run when this machine is not the holder, or not any more."""
+    if hand_over.programs(place):
+        yield from (f'    notify_{state} "{hand_over.END}"' for state in ("backup", "fault"))
 
 
 def _script(place: Place) -> Iterator[str]:
