@@ -18,7 +18,7 @@ from backstay.spec.model import Host, IPAddress
 
 RULES = f"{SETTINGS}/hand-over.nft"
 SCRIPT = f"{LIBRARY}/keep-endpoint"
-KEEP, FORGET, END = (f"/bin/sh {SCRIPT} {word}" for word in ("keep", "forget", "end"))
+KEEP, FORGET, END, LOST = (f"/bin/sh {SCRIPT} {word}" for word in ("keep", "forget", "end", "lost"))
 _METRIC = 1000
 """Behind the kernel's own routes to its addresses, which have 0."""
 
@@ -86,7 +86,8 @@ def _script(place: Place, vip: IPAddress) -> str:
     A route of our own, not an address: one that is on the interface goes before it, so that
     nothing has to be taken away in the moment in which this machine becomes the holder again.
     Who lost the address and keeps nothing ends its connections: it cannot even tell their clients,
-    and once it is the holder again would take another's packets for theirs.
+    and once it is the holder again would take another's packets for theirs. Whose haproxy does
+    not answer serves nobody on, whatever it kept before.
     """
     return f"""\
 #!/bin/sh
@@ -109,6 +110,10 @@ end)
     ip -o address show dev {interface_of(place)} to {vip}/32 | grep -q . && exit 0
     ip route show table local {vip}/32 metric {_METRIC} | grep -q . && exit 0
     exec ss --kill --tcp src {vip} sport = :{place.spec.endpoint.port} >/dev/null
+    ;;
+lost)
+    /bin/sh "$0" forget
+    exec /bin/sh "$0" end
     ;;
 esac
 """

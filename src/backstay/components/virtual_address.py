@@ -149,7 +149,8 @@ def configuration(place: Place, vip: IPAddress) -> Iterator[str]:
 def _notices(place: Place) -> Iterator[str]:
     """Yield what is run when this machine is not the holder, or not any more."""
     if hand_over.programs(place):
-        yield from (f'    notify_{state} "{hand_over.END}"' for state in ("backup", "fault"))
+        yield f'    notify_backup "{hand_over.END}"'
+        yield f'    notify_fault "{hand_over.LOST}"'
 
 
 def _script(place: Place) -> Iterator[str]:
