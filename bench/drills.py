@@ -158,7 +158,6 @@ def theirs() -> Iterator[Side]:
     with tempfile.TemporaryDirectory() as folder, lab(NAME, *MACHINES, "--machines-only") as made:
         kubeadm.prepare(made, Path(folder))
         kubeadm.create(made)
-        kubeadm.let_pods_be_heard(made)
         made.sh("cp-1", f"{KUBECTL} create clusterrolebinding backstay {RIGHTS}")
         yield Side(made, _look_at_kubeadms, _trouble)
 

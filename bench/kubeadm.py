@@ -152,17 +152,6 @@ def create(made: BenchLab) -> None:
     made.sh("cp-1", _await(tuple(made.machines)))
 
 
-def let_pods_be_heard(made: BenchLab) -> None:
-    """Have what static pods say of leaders in a journal, where a drill looks: in the kubelet's."""
-    lines = (
-        _file("/etc/bench/listen", LISTEN),
-        _file("/etc/systemd/system/kubelet.service.d/listen.conf", LISTENING),
-        "systemctl daemon-reload; systemctl restart kubelet",
-    )
-    made.everywhere(dict.fromkeys(PLANES, "\n".join(lines)))
-    made.sh("cp-1", _await(tuple(made.machines)))
-
-
 def _join(vip: str, address: str, *, plane: bool) -> str:
     words = f"kubeadm join {vip}:{PORT} --token {TOKEN} {QUIET}"
     unsafe = "--discovery-token-unsafe-skip-ca-verification"
@@ -282,14 +271,6 @@ Restart=always
 RestartSec=2
 [Install]
 WantedBy=multi-user.target"""
-# A container that is made again logs to the next number.
-LISTEN = """for pod in /var/log/pods/kube-system_*/*; do
-    for number in $(seq 0 19); do set -- "$@" "$pod/$number.log"; done
-done
-tail -q -n 0 -s 0.1 -F "$@" 2>/dev/null |
-    grep --line-buffered -E 'raft\\.node: |Successfully acquired lease'"""
-LISTENING = """[Service]
-ExecStartPost=/bin/sh -c '/bin/sh /etc/bench/listen &'"""
 PROXY_UNIT = """[Service]
 ExecStart=/usr/local/bin/kube-proxy --config=/etc/bench/proxy.yaml
 Restart=always
