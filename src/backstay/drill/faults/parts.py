@@ -19,7 +19,7 @@ from backstay.drill.faults.scenario import (
     PINNED,
     RELEASED,
     REPLACED,
-    RESTARTED_ALL,
+    RESTARTED,
     SERVED,
     SPREAD,
     UNNOTICED,
@@ -221,7 +221,7 @@ _ROLLED: Mapping[Unit, tuple[str, tuple[str, ...]]] = {
     ),
     Unit.ETCD: (
         "The leader hands over first; a few requests in each machine's own apiserver wait or fail.",
-        RESTARTED_ALL,
+        RESTARTED,
     ),
     Unit.BALANCER: (
         "What goes through it in that moment is cut: reloading it cuts nothing.",

@@ -45,17 +45,13 @@ waits for etcd's time-out of a request (etcd-io/etcd#8975): one or two of 120 wr
 RESTARTED = (*CALM, "gap<=0.5s")
 """A member of etcd that restarts is the only one that its own machine's apiserver asks: requests
 that are in there fail, and watches there wait, until it is back or the balancers noticed."""
-RESTARTED_ALL = (*CALM, "gap<=4s")
-"""The balancers sent everybody away from the first ones, so that all may wait in the last one's
-apiserver until its member is back, or for as long as they wait for anything, three seconds."""
 PINNED = (*CALM, "gap<=0.5*promise", "elections=0")
 """A member that does not lead: only who is bound to its machine notices."""
 RENEWED = (*UNNOTICED, "renewal<45s")
 """A kubelet whose connection died without a word finds out, and goes on over another."""
 QUIET = (*CALM, NONE_FAILED, "cut=0", "elections=0", "moves=0")
-KILLED = (*CALM, "failed<=6", "median failed<=2", "vip new:client-gap<2s")
-"""What is on its way is cut with the process, and how much that is in this moment is chance; who
-connects anew is served by another."""
+KILLED = (*CALM, "failed<=2", "vip new:client-gap<2s")
+"""What is on its way is cut with the process; whoever connects anew is served by another."""
 NEXT_HOLDER = "vip-move<=1.15*vip"
 TOLD = "vip kept:client-gap<3s"
 """Whoever has a connection in a holder that lost the address is served on, or refused at once."""

@@ -1,5 +1,5 @@
 -- Holds a connection to every apiserver. A process that is killed closes its connections first and
--- stops listening up to a tenth of a second later: whoever it cut would be let in again, and cut
+-- stops listening some tens of milliseconds later: whoever it cut would be let in again, and cut
 -- again. The checks need longer than that; this needs none.
 
 local AWAY = 2 -- seconds, in which the checks find out themselves
