@@ -16,7 +16,6 @@ from component_sites import site_of, spec_of, text_of
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from backstay.components import sentinel
 from backstay.components.assemble import build
 from backstay.components.loadbalancer import CONFIG
 from backstay.pki.authority import create
@@ -33,10 +32,8 @@ def rendered(case: str, folder: Path) -> str:
     """The configuration of a case, which finds what it reads in a folder; the authority is not."""
     spec = spec_of(case)
     resources = build(site_of(spec)).hosts[spec.load_balancers[0].name]
-    program = folder / Path(sentinel.PATH).name
-    program.write_text(text_of(resources, sentinel.PATH))
     text = text_of(resources, CONFIG)
-    return text.replace(CA_FILE, str(folder / "ca.crt")).replace(sentinel.PATH, str(program))
+    return text.replace(CA_FILE, str(folder / "ca.crt"))
 
 
 class Apiserver:
@@ -44,13 +41,11 @@ class Apiserver:
 
     def __init__(self) -> None:
         self.answer: tuple[int, bytes] | None = (200, b"ok")
-        self.kept: list[asyncio.StreamWriter] = []
-        """Connections that were answered and not asked to close: a sentinel's."""
         self.held = 0
-        """Connections with other requests, which have no answer yet, that there ever were."""
+        """Connections with other requests, which have no answer, that there ever were."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer a request; without an answer, or for other requests, hold the connection."""
+        """Answer one request; without an answer, or for other requests, hold the connection."""
         try:
             request = await reader.readuntil(b"\r\n\r\n")
             if b"/readyz" in request and self.answer is not None:
@@ -58,17 +53,12 @@ class Apiserver:
                 head = f"HTTP/1.1 {status} X\r\nContent-Length: {len(body)}\r\n\r\n"
                 writer.write(head.encode() + body)
                 await writer.drain()
-                if b"close" in request:
-                    return
-                self.kept.append(writer)
             else:
-                self.held += 1
-            await reader.read()
+                self.held += b"/readyz" not in request
+                await reader.read()
         except (OSError, asyncio.IncompleteReadError):
             pass
         finally:
-            if writer in self.kept:
-                self.kept.remove(writer)
             writer.close()
 
 
@@ -77,6 +67,7 @@ class Balanced:
     """A haproxy that runs: its apiservers, its socket, its port, a client's TLS."""
 
     apiservers: tuple[Apiserver, ...]
+    listening: tuple[asyncio.Server, ...]
     socket: Path
     port: int
     client: ssl.SSLContext
@@ -120,31 +111,23 @@ class Balanced:
 
 
 @asynccontextmanager
-async def balanced(
-    folder: Path, *, spares: int = 0, faster: tuple[tuple[str, str], ...] = ()
-) -> AsyncIterator[Balanced]:
-    """A haproxy with the rendered files, in front of apiservers on this computer.
-
-    `faster` changes times of the program beside it.
-    """
+async def balanced(folder: Path, *, spares: int = 0) -> AsyncIterator[Balanced]:
+    """A haproxy with the rendered file, in front of apiservers on this computer."""
     server, client = _contexts(folder)
     apiservers = tuple(Apiserver() for _ in range(1 + spares))
-    listening = [
-        await asyncio.start_server(one.serve, "127.0.0.1", 0, ssl=server) for one in apiservers
-    ]
+    listening = tuple(
+        [await asyncio.start_server(one.serve, "127.0.0.1", 0, ssl=server) for one in apiservers]
+    )
     probe = await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)
     port = probe.sockets[0].getsockname()[1]
     probe.close()
     ports = [one.sockets[0].getsockname()[1] for one in listening]
     (folder / "haproxy.cfg").write_text(_here(folder, port, ports))
-    program = folder / Path(sentinel.PATH).name
-    for old, new in faster:
-        program.write_text(program.read_text().replace(old, new))
     process = await asyncio.create_subprocess_exec(
         str(haproxy), "-db", "-f", str(folder / "haproxy.cfg"), stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        yield Balanced(apiservers, folder / "admin.sock", port, client, process)
+        yield Balanced(apiservers, listening, folder / "admin.sock", port, client, process)
     finally:
         if process.returncode is None:
             process.kill()

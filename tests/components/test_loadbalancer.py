@@ -15,7 +15,6 @@ import pytest
 from balancing import CA_FILE, balanced, haproxy, needs_haproxy, rendered
 from component_sites import CASES, site_of, spec_of, text_of
 
-from backstay.components import sentinel
 from backstay.components.assemble import build
 from backstay.components.loadbalancer import (
     CONFIG,
@@ -59,15 +58,11 @@ def test_its_check_works_before_and_after_what_it_reads_is_in_place(
     source = Path(__file__).parent / "authorities" / "kubernetes.crt"
     shutil.copy(source, f"{authority}{staged}")
     text = rendered("stacked", tmp_path)
-    program = tmp_path / Path(sentinel.PATH).name
-    program.rename(f"{program}{staged}")
     candidate = tmp_path / "haproxy.cfg.backstay-new"
     for tail, accepted in (("", True), ("nonsense\n", False)):
         candidate.write_text(text + tail)
         words = [
-            str(candidate)
-            if word == "{}"
-            else word.replace(CA_FILE, str(authority)).replace(sentinel.PATH, str(program))
+            str(candidate) if word == "{}" else word.replace(CA_FILE, str(authority))
             for word in file.check
         ]
         done = subprocess.run(words, capture_output=True, check=False)
@@ -138,6 +133,21 @@ async def test_who_is_silent_is_down(tmp_path: Path) -> None:
         await here.until(lambda state: state == "UP")
         here.apiserver.answer = None
         await here.until(lambda state: state == "DOWN")
+
+
+@needs_haproxy
+async def test_who_refuses_makes_nobody_wait(tmp_path: Path) -> None:
+    """Before any check has found out: its share of the newcomers goes to the other at once."""
+    async with balanced(tmp_path, spares=1) as here:
+        await here.until(lambda state: state == "UP")
+        here.listening[0].close()
+        held = [await here.connect() for _ in range(4)]
+        assert await here.status() == "UP"
+        async with asyncio.timeout(2):
+            while here.apiservers[1].held < len(held):
+                await asyncio.sleep(0.02)
+        for _, writer in held:
+            writer.close()
 
 
 async def may_hold_the_address(folder: Path) -> bool:

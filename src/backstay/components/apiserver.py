@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backstay.components import api_files, tls
+from backstay.components import api_files, reaper, tls
 from backstay.components.addresses import endpoint_url, everywhere, local_apiserver
 from backstay.components.etcd import client_urls
 from backstay.components.flags import Flags, command, listed, merged
@@ -43,12 +43,19 @@ def apiserver(place: Place) -> tuple[Resource, ...]:
         Tier.APISERVER,
         # Only when stopping does order matter: requests in flight still need their etcd.
         section=(
-            "Wants=network-online.target",
+            f"Wants=network-online.target {reaper.UNIT.unit}",
             "After=network-online.target etcd.service",
         ),
         service=(
             "Type=notify",
-            command(program.path, merged(place.spec, Component.APISERVER, flags(place))),
+            # The kernel lets nobody else close a listener of MPTCP, Go's own choice.
+            "Environment=GODEBUG=multipathtcp=0",
+            command(
+                program.path,
+                merged(place.spec, Component.APISERVER, flags(place)),
+                under=reaper.UNDER,
+            ),
+            "SyslogIdentifier=kube-apiserver",
             *FOREVER,
             f"TimeoutStopSec={drain_seconds(place.spec) + STOP_SECONDS}s",
             "LimitNOFILE=65536",
@@ -58,7 +65,7 @@ def apiserver(place: Place) -> tuple[Resource, ...]:
             "LogsDirectory=kubernetes",
             "LogsDirectoryMode=0700",
         ),
-        reads=(program, *files, *place.kept(*KEPT)),
+        reads=(program, reaper.SCRIPT, *files, *place.kept(*KEPT)),
         rereads=tuple(place.certificates[name] for name in PAIRS),
     )
     return (
@@ -67,6 +74,8 @@ def apiserver(place: Place) -> tuple[Resource, ...]:
         place.program("kubectl"),
         *files,
         *_administrators(place),
+        reaper.SCRIPT,
+        *install(reaper.UNIT),
         *install(unit),
     )
 

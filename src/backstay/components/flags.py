@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from backstay.spec.model import ClusterSpec, Component
 
@@ -18,9 +18,9 @@ def merged(spec: ClusterSpec, component: Component, flags: Flags) -> Flags:
     return {**flags, **{name.lstrip("-"): value for name, value in sorted(extra.items())}}
 
 
-def command(program: str, flags: Flags) -> str:
-    """Return the ExecStart line of a unit, one flag a line."""
-    words = (program, *(f"--{name}={value}" for name, value in flags.items()))
+def command(program: str, flags: Flags, *, under: Sequence[str] = ()) -> str:
+    """Return the ExecStart line of a unit, one flag a line; `under` is what becomes the program."""
+    words = (*under, program, *(f"--{name}={value}" for name, value in flags.items()))
     return "ExecStart=" + " \\\n  ".join(word(text) for text in words)
 
 

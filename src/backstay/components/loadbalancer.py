@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import ceil
 
-from backstay.components import hand_over, sentinel
+from backstay.components import hand_over
 from backstay.components.addresses import V6, Port, socket_text
 from backstay.components.place import Ground, Place
 from backstay.components.units import FIRST, SEALED, Kind, Unit, install
@@ -29,25 +29,22 @@ RISE = 2
 PRIVILEGED_PORTS = 1024
 _CHECKING = (
     f"ca={KeptName.KUBERNETES_CERTIFICATE.value}; [ -e $ca ] || ca=$ca.backstay-new;"
-    f" lua={sentinel.PATH}.backstay-new; [ -e $lua ] || lua=${{lua%.backstay-new}};"
-    ' sed "s|ca-file [^ ]*|ca-file $ca|; s|lua-load .*|lua-load $lua|" "$1"'
-    f" | {PROGRAM} -c -q -f /dev/stdin"
+    f' sed "s|ca-file [^ ]*|ca-file $ca|" "$1" | {PROGRAM} -c -q -f /dev/stdin'
 )
 CHECK = ("/bin/sh", "-c", _CHECKING, "check-haproxy", "{}")
-"""haproxy wants to read the authority and the program too, which may be staged but not yet in place
+"""haproxy wants to read the authority too, which on a new machine is staged but not yet in place
 (fleet/scripts/perform.sh)."""
 
 
 def loadbalancer(place: Place) -> tuple[Resource, ...]:
-    """Return haproxy, its configuration and the program in it; nothing on other hosts."""
+    """Return haproxy and its configuration; nothing on other hosts."""
     if not place.is_balancer:
         return ()
-    program = File(sentinel.PATH, Text(sentinel.sentinel(drain_seconds(place.spec))))
     config = File(CONFIG, Text("\n".join(configuration(place.ground)) + "\n"), check=CHECK)
-    return (Directory("/etc/haproxy"), program, config, *install(_unit(place, program, config)))
+    return (Directory("/etc/haproxy"), config, *install(_unit(place, config)))
 
 
-def _unit(place: Place, *files: File) -> Unit:
+def _unit(place: Place, config: File) -> Unit:
     scripts = hand_over.programs(place)[:1]
     return Unit(
         "haproxy",
@@ -79,7 +76,7 @@ def _unit(place: Place, *files: File) -> Unit:
             "RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX",
         ),
         rereads=scripts,
-        reloads=(*files, *place.kept(KeptName.KUBERNETES_CERTIFICATE)),
+        reloads=(config, *place.kept(KeptName.KUBERNETES_CERTIFICATE)),
         kind=Kind.RELOADED,
     )
 
@@ -125,7 +122,6 @@ _GLOBAL = (
     "    stats socket /run/haproxy/admin.sock mode 600 level admin expose-fd listeners",
     "    # After a reload the old process serves its connections to their end, but not for ever.",
     "    hard-stop-after 1h",
-    *sentinel.loading(),
 )
 
 
