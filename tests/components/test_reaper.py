@@ -101,8 +101,8 @@ async def reaped(folder: Path) -> AsyncIterator[Reaped]:
     await network.stdout.readline()
     inside = ("nsenter", f"--target={network.pid}", "--net", "sh", str(script))
     inside = inside if os.geteuid() == 0 else (inside[0], "--user", *inside[1:])
+    subprocess.run(["sh", str(script), "prepare"], check=True)
     watcher = await asyncio.create_subprocess_exec(*inside, "watch", stderr=PIPE)
-    await until((directory / "pipe").is_fifo)
     apiserver = await asyncio.create_subprocess_exec(
         *inside, "run", sys.executable, str(folder / "apiserver"), stdin=PIPE, stdout=PIPE
     )

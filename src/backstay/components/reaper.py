@@ -50,8 +50,10 @@ run)
     fi
     exec "$@"
     ;;
+prepare)
+    [ -p "$pipe" ] || mkfifo -m 600 "$pipe"
+    ;;
 watch)
-    [ -p "$pipe" ] || mkfifo -m 600 "$pipe" || exit 1
     process=$(systemctl show --property=MainPID --value kube-apiserver.service)
     while :; do
         while read -r word; do process=$word; done <"$pipe"
@@ -73,6 +75,8 @@ UNIT = Unit(
     # Made anew with every apiserver: one that comes late cannot take the next one for the last.
     section=("PartOf=kube-apiserver.service", "Before=kube-apiserver.service"),
     service=(
+        # Before the apiserver is started, which would go without it.
+        f"ExecStartPre=/bin/sh {SCRIPT.path} prepare",
         f"ExecStart=/bin/sh {SCRIPT.path} watch",
         *FOREVER,
         # It has nothing to finish.
