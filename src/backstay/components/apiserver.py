@@ -56,6 +56,8 @@ def apiserver(place: Place) -> tuple[Resource, ...]:
                 under=reaper.UNDER,
             ),
             "SyslogIdentifier=kube-apiserver",
+            # Its only other process ends with it; on cgroup v1 systemd may not learn that.
+            "KillMode=process",
             *FOREVER,
             f"TimeoutStopSec={drain_seconds(place.spec) + STOP_SECONDS}s",
             "LimitNOFILE=65536",
