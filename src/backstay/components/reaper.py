@@ -21,9 +21,11 @@ _PROGRAM = f"""\
 # soon as the program's first thread is gone, long before it closes the program's connections.
 pipe=/run/{NAME}/pipe
 
-# Z: its first thread is gone. Nothing: all of it is, and the kernel has closed everything.
+# Z: its first thread is gone. Nothing: all of it is, and the kernel has closed everything. Killed
+# together with the child it may need a moment to be scheduled, and starting a program takes longer.
 is_dying() {{
-    for _ in 1 2 3 4 5 6 7 8 9 10; do
+    tries=0
+    while [ "$tries" -lt 400 ]; do
         state=
         while read -r name value _; do
             [ "$name" = State: ] && state=$value && break
@@ -32,7 +34,8 @@ is_dying() {{
         Z | X) return 0 ;;
         "") return 1 ;;
         esac
-        sleep 0.02
+        tries=$((tries + 1))
+        [ "$tries" -lt 300 ] || sleep 0.02
     done
     echo "{_LIVES}: $1" >&2
     return 1
