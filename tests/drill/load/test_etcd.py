@@ -249,6 +249,17 @@ async def test_a_watch_without_a_leader_ends(member: Member, registers: Register
     assert (found.error, found.compacted, heard) == ("no leader", False, [])
 
 
+async def test_a_watch_that_ended_leaves_nothing_behind(
+    member: Member, registers: Registers
+) -> None:
+    """What gRPC began for it ends too, also when the server ended the call."""
+    member.refusals.append((grpc.StatusCode.UNAVAILABLE, "etcdserver: no leader"))
+    await ending(registers, 100)
+    async with asyncio.timeout(2):
+        while any("consume_request" in repr(each) for each in asyncio.all_tasks()):
+            await asyncio.sleep(0.02)
+
+
 async def test_a_watch_ends_with_its_member(member: Member, registers: Registers) -> None:
     """A watch on a member that stops is not silent."""
     stopping = asyncio.ensure_future(once_watched(member, lambda: None))

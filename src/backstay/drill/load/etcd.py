@@ -184,11 +184,12 @@ class Registers:
             progress_notify=True,
             fragment=True,
         )
+        ended = asyncio.Event()
         call = self.etcd.open().stream_stream(
             "/etcdserverpb.Watch/Watch",
             request_serializer=pb.WatchRequest.SerializeToString,
             response_deserializer=pb.WatchResponse.FromString,
-        )(_only(pb.WatchRequest(create_request=create)), metadata=REQUIRE_LEADER)
+        )(_only(pb.WatchRequest(create_request=create), ended), metadata=REQUIRE_LEADER)
         try:
             async for reply in call:
                 for event in self._events(reply, opened):
@@ -198,6 +199,8 @@ class Registers:
         except asyncio.InvalidStateError as error:
             raise WatchEndedError("closed") from error
         finally:
+            # A call that is over already cancels nothing.
+            ended.set()
             call.cancel()
         raise WatchEndedError("")
 
@@ -233,14 +236,14 @@ class Registers:
         await self.etcd.close()
 
 
-async def _only(request: pb.WatchRequest) -> AsyncIterator[pb.WatchRequest]:
+async def _only(request: pb.WatchRequest, ended: asyncio.Event) -> AsyncIterator[pb.WatchRequest]:
     """Yield a request, and leave the stream open: etcd ends a watch whose client says no more.
 
     With `call.write` instead, a call that ended meanwhile fails with the library's own words in
     place of the server's.
     """
     yield request
-    await asyncio.Event().wait()
+    await ended.wait()
 
 
 def _failed(error: grpc.RpcError, value: str | None) -> Result:
