@@ -58,8 +58,9 @@ class Reaped:
     """An apiserver that is started as its unit does, and its reaper."""
 
     apiserver: Process
-    watcher: Process
-    pipe: Path
+    script: Path
+    inside: tuple[str, ...]
+    watchers: list[Process]
 
     async def line(self) -> str:
         """What the apiserver says next, five seconds at most."""
@@ -67,14 +68,53 @@ class Reaped:
         async with asyncio.timeout(5):
             return (await self.apiserver.stdout.readline()).decode().strip()
 
-    async def child(self) -> int:
-        """The process that holds the pipe beside the apiserver."""
-        await until(lambda: b"sleep" in b"".join(self._children().values()))
-        return next(child for child, words in self._children().items() if b"sleep" in words)
+    async def serve(self) -> int:
+        """Wait until it serves, and tell so as its unit does; return its child."""
+        assert await self.line() == "serving"
+        await self.watch()
+        call(self.script, "serves", str(self.apiserver.pid))
+        await until(lambda: self.script.with_name("serving").read_text() != "")
+        await until(lambda: b"sleep" in b"".join(self.children().values()))
+        return next(child for child, words in self.children().items() if b"sleep" in words)
 
-    def _children(self) -> dict[int, bytes]:
+    async def watch(self) -> Process:
+        """Start a reaper, in place of one that runs."""
+        for each in self.watchers:
+            await ended(each)
+        call(self.script, "prepare")
+        self.watchers[:] = [
+            await asyncio.create_subprocess_exec(*self.inside, "watch", stderr=PIPE)
+        ]
+        return self.watchers[0]
+
+    def die(self) -> None:
+        """Let its first thread end."""
+        assert self.apiserver.stdin is not None
+        self.apiserver.stdin.write(b"die\n")
+
+    async def is_untouched(self) -> bool:
+        """Whether nothing happens to its connections for a while."""
+        try:
+            async with asyncio.timeout(0.4):
+                await self.line()
+        except TimeoutError:
+            return True
+        return False
+
+    def children(self) -> dict[int, bytes]:
+        """Its children, with their command lines."""
         listed = Path(f"/proc/{self.apiserver.pid}/task/{self.apiserver.pid}/children").read_text()
         return {int(each): Path(f"/proc/{each}/cmdline").read_bytes() for each in listed.split()}
+
+
+def call(script: Path, *words: str) -> None:
+    """Run a word of the script that ends at once."""
+    subprocess.run(["sh", str(script), *words], check=True, timeout=5)
+
+
+def state_of(process: int) -> str:
+    """The letter of a process's state."""
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -84,76 +124,127 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
+async def ended(process: Process) -> None:
+    """End a process, if it runs."""
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
+def written(folder: Path) -> Path:
+    """Write the script, with its own directory in the test's."""
+    (folder / reaper.NAME).mkdir()
+    script = folder / reaper.NAME / "script"
+    resources = build(site_of(spec_of("stacked"))).hosts["cp-1"]
+    script.write_text(text_of(resources, reaper.SCRIPT.path).replace("/run/", f"{folder}/"))
+    return script
+
+
 @asynccontextmanager
 async def reaped(folder: Path) -> AsyncIterator[Reaped]:
     """A program that listens as an apiserver does, with a reaper, where nobody else is."""
-    directory = folder / reaper.NAME
-    directory.mkdir()
-    script = folder / "reaper"
-    resources = build(site_of(spec_of("stacked"))).hosts["cp-1"]
-    text = text_of(resources, reaper.SCRIPT.path)
-    script.write_text(text.replace("/run/", f"{folder}/"))
+    script = written(folder)
     (folder / "apiserver").write_text(APISERVER)
     network = await asyncio.create_subprocess_exec(
         *NETWORK, "sh", "-c", "ip link set lo up && echo up && exec sleep infinity", stdout=PIPE
     )
     assert network.stdout is not None
     await network.stdout.readline()
-    inside = ("nsenter", f"--target={network.pid}", "--net", "sh", str(script))
-    inside = inside if os.geteuid() == 0 else (inside[0], "--user", *inside[1:])
-    subprocess.run(["sh", str(script), "prepare"], check=True)
-    watcher = await asyncio.create_subprocess_exec(*inside, "watch", stderr=PIPE)
+    user = () if os.geteuid() == 0 else ("--user", "--preserve-credentials")
+    inside = ("nsenter", f"--target={network.pid}", *user, "--net", "sh", str(script))
+    call(script, "prepare")
     apiserver = await asyncio.create_subprocess_exec(
         *inside, "run", sys.executable, str(folder / "apiserver"), stdin=PIPE, stdout=PIPE
     )
+    watchers: list[Process] = []
     try:
-        yield Reaped(apiserver, watcher, directory / "pipe")
+        yield Reaped(apiserver, script, inside, watchers)
     finally:
-        for process in (watcher, apiserver, network):
-            process.kill()
-            await process.wait()
+        for process in (*watchers, apiserver, network):
+            await ended(process)
 
 
 @needs_network
 async def test_its_connections_are_closed_before_its_last_thread_is_gone(tmp_path: Path) -> None:
     """Those that exist, and those that would come."""
     async with reaped(tmp_path) as here:
-        assert await here.line() == "serving"
-        assert here.apiserver.stdin is not None
-        here.apiserver.stdin.write(b"die\n")
+        await here.serve()
+        here.die()
         assert await here.line() == "ConnectionResetError"
         assert await here.line() == "ConnectionRefusedError"
         assert here.apiserver.returncode is None
 
 
 @needs_network
+async def test_a_reaper_that_is_started_anew_knows_whom_it_watches(tmp_path: Path) -> None:
+    """Its pipe is still held, and nothing is told again."""
+    async with reaped(tmp_path) as here:
+        await here.serve()
+        await here.watch()
+        here.die()
+        assert await here.line() == "ConnectionResetError"
+
+
+@needs_network
+async def test_its_child_may_die_a_moment_before_it(tmp_path: Path) -> None:
+    """As when everything in its group is killed at once."""
+    async with reaped(tmp_path) as here:
+        child = await here.serve()
+        os.kill(child, signal.SIGKILL)
+        await until(lambda: state_of(child) == "Z")
+        assert await here.is_untouched()
+        here.die()
+        assert await here.line() == "ConnectionResetError"
+
+
+@needs_network
 async def test_who_lives_keeps_its_connections(tmp_path: Path) -> None:
-    """Though the child was killed, which says so; what asks an apiserver to stop leaves it."""
+    """What stops an apiserver leaves its child; and if that is killed, the reaper says so."""
+    async with reaped(tmp_path) as here:
+        child = await here.serve()
+        os.kill(child, signal.SIGTERM)
+        assert await here.is_untouched()
+        assert state_of(child) == "S"
+        os.kill(child, signal.SIGKILL)
+        (watcher,) = here.watchers
+        assert watcher.stderr is not None
+        async with asyncio.timeout(10):
+            while str(here.apiserver.pid).encode() not in await watcher.stderr.readline():
+                pass
+        assert await here.is_untouched()
+
+
+@needs_network
+@pytest.mark.parametrize("is_told", [False, True])
+async def test_who_never_served_closes_nobodys(
+    is_told: bool,  # noqa: FBT001
+    tmp_path: Path,
+) -> None:
+    """A second program that found the port taken; nor one whose process is gone altogether."""
     async with reaped(tmp_path) as here:
         assert await here.line() == "serving"
-        child = await here.child()
-        os.kill(child, signal.SIGTERM)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
-                await here.line()
-        os.kill(child, signal.SIGKILL)
-        assert here.watcher.stderr is not None
-        async with asyncio.timeout(5):
-            while str(here.apiserver.pid).encode() not in await here.watcher.stderr.readline():
-                pass
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.3):
-                await here.line()
+        await here.watch()
+        other = await asyncio.create_subprocess_exec(*here.inside, "run", "sleep", "0.2")
+        if is_told:
+            await other.wait()
+            call(here.script, "serves", str(other.pid))
+        await other.wait()
+        # The first one's child holds the pipe too: with it goes the last word of the second.
+        for child in here.children():
+            os.kill(child, signal.SIGKILL)
+        assert await here.is_untouched()
+        (watcher,) = here.watchers
+        assert watcher.returncode is None
 
 
 @needs_network
 async def test_the_apiserver_itself_does_not_hold_the_pipe(tmp_path: Path) -> None:
     """Or its end would be seen as late as that of its connections."""
     async with reaped(tmp_path) as here:
-        assert await here.line() == "serving"
-        child = await here.child()
-        assert here.pipe in held_by(child)
-        assert here.pipe not in held_by(here.apiserver.pid)
+        child = await here.serve()
+        pipe = here.script.with_name("pipe")
+        assert pipe in held_by(child)
+        assert pipe not in held_by(here.apiserver.pid)
 
 
 def held_by(process: int) -> set[Path]:
@@ -161,14 +252,45 @@ def held_by(process: int) -> set[Path]:
     return {each.readlink() for each in Path(f"/proc/{process}/fd").iterdir()}
 
 
+@pytest.mark.parametrize("program", [["/nonexistent"], ["/bin/false"], ["sleep", "0.02"]])
+async def test_nothing_is_left_of_who_ends_at_once(program: list[str], tmp_path: Path) -> None:
+    """Before the kernel was asked: what is left would hold the pipe until the next boot."""
+    script = written(tmp_path)
+    call(script, "prepare")
+    for _ in range(10):
+        done = await asyncio.create_subprocess_exec(
+            "sh", str(script), "run", *program, stderr=asyncio.subprocess.DEVNULL
+        )
+        await done.wait()
+    pipe = os.open(script.with_name("pipe"), os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        await until(lambda: is_at_its_end(pipe))
+    finally:
+        os.close(pipe)
+
+
+def is_at_its_end(pipe: int) -> bool:
+    """Whether nobody holds it to write."""
+    try:
+        return os.read(pipe, 1) == b""
+    except BlockingIOError:
+        return False
+
+
 def test_an_apiserver_starts_without_a_reaper(tmp_path: Path) -> None:
-    """Nothing waits for a pipe that is not there, and nothing is left beside it."""
-    script = tmp_path / "reaper"
-    resources = build(site_of(spec_of("stacked"))).hosts["cp-1"]
-    script.write_text(text_of(resources, reaper.SCRIPT.path).replace("/run/", f"{tmp_path}/"))
-    words = ["sh", str(script), "run", "sh", "-c", "echo $# $1; cat /proc/$$/task/$$/children"]
+    """Nothing waits for a pipe that is not there, and no child is made."""
+    script = written(tmp_path)
+    words = [
+        "sh",
+        str(script),
+        "run",
+        "sh",
+        "-c",
+        "echo $# $1; read -r c </proc/$$/task/$$/children; echo $c",
+    ]
     done = subprocess.run(
         [*words, "x", "two words"], capture_output=True, text=True, check=True, timeout=5
     )
-    assert done.stdout.splitlines()[0] == "1 two words"
-    assert done.stderr == ""
+    assert done.stdout.splitlines() == ["1 two words", ""]
+    call(script, "serves", "1")
+    assert not script.with_name("pipe").exists()

@@ -306,7 +306,10 @@ def test_pods_are_baseline_unless_a_namespace_says_otherwise() -> None:
 
 
 HARDENED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "haproxy")
-CONFINED = (*HARDENED, "keepalived", "kube-proxy", "backstay-network")
+CONFINED = (
+    *(*HARDENED, "keepalived", "kube-proxy", "backstay-network"),
+    "kube-apiserver-reaper",
+)
 
 
 @pytest.mark.parametrize("name", CONFINED)
@@ -323,6 +326,8 @@ def test_units_are_confined(name: str) -> None:
         assert not {"CAP_SYS_ADMIN", "CAP_DAC_OVERRIDE", "CAP_SYS_PTRACE"} & set(capabilities)
         if name in HARDENED:
             assert capabilities in ([], ["CAP_NET_BIND_SERVICE"])
+        if name == "kube-apiserver-reaper":
+            assert capabilities == ["CAP_NET_ADMIN"]
 
 
 def test_no_text_holds_a_secret() -> None:

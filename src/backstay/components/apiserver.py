@@ -55,6 +55,7 @@ def apiserver(place: Place) -> tuple[Resource, ...]:
                 merged(place.spec, Component.APISERVER, flags(place)),
                 under=reaper.UNDER,
             ),
+            reaper.SERVES,
             "SyslogIdentifier=kube-apiserver",
             # Its only other process ends with it; on cgroup v1 systemd may not learn that.
             "KillMode=process",

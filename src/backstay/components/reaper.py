@@ -14,12 +14,13 @@ from backstay.resources.files import File
 from backstay.resources.service import Tier
 
 NAME = "kube-apiserver-reaper"
-_LIVES = "its watcher ended and the apiserver did not"
 _PROGRAM = f"""\
 #!/bin/sh
 # "run" becomes a program, and leaves it a child that holds a pipe. The kernel kills the child as
 # soon as the program's first thread is gone, long before it closes the program's connections.
+# "serves" tells which process has the port: a program that never had it closes nobody's.
 pipe=/run/{NAME}/pipe
+serving=/run/{NAME}/serving
 
 # Z: its first thread is gone. Nothing: all of it is, and the kernel has closed everything. Killed
 # together with the child it may need a moment to be scheduled, and starting a program takes longer.
@@ -37,7 +38,7 @@ is_dying() {{
         tries=$((tries + 1))
         [ "$tries" -lt 300 ] || sleep 0.02
     done
-    echo "{_LIVES}: $1" >&2
+    echo "process $1 lives, only its child ended: nobody sees when it dies" >&2
     return 1
 }}
 
@@ -47,20 +48,25 @@ run)
     if [ -p "$pipe" ]; then
         {{
             trap "" TERM
-            echo $$ >&3
-            exec setpriv --pdeathsig KILL sleep infinity
+            # The kernel tells nothing of a parent that was gone before it was asked.
+            exec setpriv --pdeathsig KILL /bin/sh -c '[ "$PPID" = "$0" ] && exec sleep infinity' $$
         }} 3<>"$pipe" &
     fi
     exec "$@"
     ;;
+serves)
+    if [ -p "$pipe" ]; then echo "$2" 1<>"$pipe"; fi
+    ;;
 prepare)
+    [ -e "$serving" ] || : >"$serving"
     [ -p "$pipe" ] || mkfifo -m 600 "$pipe"
     ;;
 watch)
-    process=$(systemctl show --property=MainPID --value kube-apiserver.service)
     while :; do
-        while read -r word; do process=$word; done <"$pipe"
-        is_dying "$process" || continue
+        while read -r process; do echo "$process" >"$serving"; done <"$pipe"
+        read -r process <"$serving"
+        : >"$serving"
+        is_dying "${{process:-nobody}}" || continue
         ss --kill --numeric --tcp state listening state established state syn-recv \\
             sport = :{Port.APISERVER.value} >/dev/null
     done
@@ -70,6 +76,8 @@ esac
 SCRIPT = File(f"{LIBRARY}/{NAME}", Text(_PROGRAM), mode="755")
 UNDER = ("/bin/sh", SCRIPT.path, "run")
 """What an apiserver is started by."""
+SERVES = f"ExecStartPost=-/bin/sh {SCRIPT.path} serves $MAINPID"
+"""What an apiserver's unit tells once it listens."""
 
 UNIT = Unit(
     NAME,
@@ -82,6 +90,7 @@ UNIT = Unit(
         f"ExecStartPre=/bin/sh {SCRIPT.path} prepare",
         f"ExecStart=/bin/sh {SCRIPT.path} watch",
         *FOREVER,
+        f"SyslogIdentifier={NAME}",
         # It has nothing to finish.
         "TimeoutStopSec=1s",
         "OOMScoreAdjust=-900",
@@ -93,7 +102,7 @@ UNIT = Unit(
         *SEALED,
         "ProtectKernelTunables=yes",
         "CapabilityBoundingSet=CAP_NET_ADMIN",
-        "RestrictAddressFamilies=AF_NETLINK AF_UNIX",
+        "RestrictAddressFamilies=AF_NETLINK",
     ),
     reads=(SCRIPT,),
 )

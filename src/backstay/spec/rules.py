@@ -37,7 +37,10 @@ RUN_MILLISECONDS = 1000
 """keepalived runs a check so often at most (2.2.7: "interval must be between 1 and 4294")."""
 # Flags that would undo what keeps the data safe (M12), or that only backstay can set rightly.
 OWNED_FLAGS = frozenset(
-    {"force-new-cluster", "data-dir", "initial-cluster-state", "client-ca-file", "etcd-servers"}
+    {
+        *("force-new-cluster", "data-dir", "initial-cluster-state"),
+        *("client-ca-file", "etcd-servers", "secure-port"),
+    }
 )
 
 
