@@ -467,6 +467,22 @@ def test_clients_of_a_holder_whose_keepalived_ended_hear_of_it(lab: RealLab) -> 
     eventually(lambda: not lab.sh(old, of_it), seconds=10, what="an end of its connections")
 
 
+def test_a_killed_apiserver_is_followed_by_one_that_is_watched(lab: RealLab) -> None:
+    """Its reaper knows the new process, and no child of the old one is left to hold the pipe."""
+    main = "systemctl show --value --property=MainPID kube-apiserver"
+    watched = "cat /run/kube-apiserver-reaper/serving"
+    old = lab.sh("cp-2", main).strip()
+    assert lab.sh("cp-2", watched).strip() == old
+    lab.sh("cp-2", "systemctl kill --kill-who=main --signal=KILL kube-apiserver")
+    eventually(
+        lambda: lab.sh("cp-2", main).strip() == lab.sh("cp-2", watched).strip() not in {old, ""},
+        seconds=30,
+        what="an apiserver that serves and is watched",
+    )
+    children = lab.sh("cp-2", "ps -C sleep -o ppid=,args= | grep infinity").split()
+    assert children == [lab.sh("cp-2", main).strip(), "sleep", "infinity"]
+
+
 def test_the_first_listed_machine_dies_and_writes_go_on(lab: RealLab) -> None:
     """No machine is the first: with cp-1 gone the virtual address still takes writes."""
     lab.kubectl("create", "configmap", "before")
