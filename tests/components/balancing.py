@@ -111,8 +111,11 @@ class Balanced:
 
 
 @asynccontextmanager
-async def balanced(folder: Path, *, spares: int = 0) -> AsyncIterator[Balanced]:
-    """A haproxy with the rendered file, in front of apiservers on this computer."""
+async def balanced(folder: Path, *, spares: int = 0, timers: str = "") -> AsyncIterator[Balanced]:
+    """A haproxy with the rendered file, in front of apiservers on this computer.
+
+    `timers` stand behind those of each server's checks, and hold.
+    """
     server, client = _contexts(folder)
     apiservers = tuple(Apiserver() for _ in range(1 + spares))
     listening = tuple(
@@ -122,7 +125,7 @@ async def balanced(folder: Path, *, spares: int = 0) -> AsyncIterator[Balanced]:
     port = probe.sockets[0].getsockname()[1]
     probe.close()
     ports = [one.sockets[0].getsockname()[1] for one in listening]
-    (folder / "haproxy.cfg").write_text(_here(folder, port, ports))
+    (folder / "haproxy.cfg").write_text(_here(folder, port, ports, timers))
     process = await asyncio.create_subprocess_exec(
         str(haproxy), "-db", "-f", str(folder / "haproxy.cfg"), stderr=asyncio.subprocess.DEVNULL
     )
@@ -136,7 +139,7 @@ async def balanced(folder: Path, *, spares: int = 0) -> AsyncIterator[Balanced]:
             one.close()
 
 
-def _here(folder: Path, port: int, ports: list[int]) -> str:
+def _here(folder: Path, port: int, ports: list[int], timers: str) -> str:
     text = rendered("stacked", folder)
     text = text.replace("/run/haproxy/", f"{folder}/")
     text = text.replace("bind *:8443", f"bind 127.0.0.1:{port}")
@@ -144,7 +147,8 @@ def _here(folder: Path, port: int, ports: list[int]) -> str:
     at = kept.index("backend apiservers")
     end = kept.index("", at)
     kept[end:end] = [
-        f"    server cp-{i + 1} 127.0.0.1:{each} verifyhost cp-1" for i, each in enumerate(ports)
+        f"    server cp-{i + 1} 127.0.0.1:{each} verifyhost cp-1 {timers}"
+        for i, each in enumerate(ports)
     ]
     return "\n".join(kept) + "\n"
 

@@ -138,7 +138,7 @@ async def test_who_is_silent_is_down(tmp_path: Path) -> None:
 @needs_haproxy
 async def test_who_refuses_makes_nobody_wait(tmp_path: Path) -> None:
     """Before any check has found out: its share of the newcomers goes to the other at once."""
-    async with balanced(tmp_path, spares=1) as here:
+    async with balanced(tmp_path, spares=1, timers="inter 1m fastinter 1m") as here:
         await here.until(lambda state: state == "UP")
         here.listening[0].close()
         held = [await here.connect() for _ in range(4)]
