@@ -306,10 +306,7 @@ def test_pods_are_baseline_unless_a_namespace_says_otherwise() -> None:
 
 
 HARDENED = ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "haproxy")
-CONFINED = (
-    *(*HARDENED, "keepalived", "kube-proxy", "backstay-network"),
-    "kube-apiserver-reaper",
-)
+CONFINED = (*HARDENED, "keepalived", "kube-proxy", "backstay-network", "kube-apiserver-reaper")
 
 
 @pytest.mark.parametrize("name", CONFINED)

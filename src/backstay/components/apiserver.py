@@ -32,7 +32,7 @@ STOP_SECONDS = 60
 
 
 def apiserver(place: Place) -> tuple[Resource, ...]:
-    """Return the apiserver and the administrator's files; nothing on other hosts."""
+    """Return the apiserver, its reaper and the administrator's files; nothing on other hosts."""
     if not place.is_plane:
         return ()
     program = place.program("kube-apiserver")
