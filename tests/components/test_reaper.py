@@ -10,7 +10,7 @@ import subprocess
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,15 +77,15 @@ class Reaped:
         await until(lambda: b"sleep" in b"".join(self.children().values()))
         return next(child for child, words in self.children().items() if b"sleep" in words)
 
-    async def watch(self) -> Process:
-        """Start a reaper, in place of one that runs."""
+    async def watch(self) -> None:
+        """Start a reaper, in place of one that runs, and wait until it reads."""
         for each in self.watchers:
             await ended(each)
         call(self.script, "prepare")
-        self.watchers[:] = [
-            await asyncio.create_subprocess_exec(*self.inside, "watch", stderr=PIPE)
-        ]
-        return self.watchers[0]
+        watcher = await asyncio.create_subprocess_exec(*self.inside, "watch", stderr=PIPE)
+        self.watchers[:] = [watcher]
+        # Whoever dies before it reads is not seen.
+        await until(lambda: self.script.with_name("pipe") in held_by(watcher.pid))
 
     def die(self) -> None:
         """Let its first thread end."""
@@ -110,6 +110,15 @@ class Reaped:
 def call(script: Path, *words: str) -> None:
     """Run a word of the script that ends at once."""
     subprocess.run(["sh", str(script), *words], check=True, timeout=5)
+
+
+def held_by(process: int) -> set[Path]:
+    """The files that a process has open."""
+    found = set()
+    for each in Path(f"/proc/{process}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found.add(each.readlink())
+    return found
 
 
 def state_of(process: int) -> str:
@@ -245,11 +254,6 @@ async def test_the_apiserver_itself_does_not_hold_the_pipe(tmp_path: Path) -> No
         pipe = here.script.with_name("pipe")
         assert pipe in held_by(child)
         assert pipe not in held_by(here.apiserver.pid)
-
-
-def held_by(process: int) -> set[Path]:
-    """The files that a process has open."""
-    return {each.readlink() for each in Path(f"/proc/{process}/fd").iterdir()}
 
 
 @pytest.mark.parametrize("program", [["/nonexistent"], ["/bin/false"], ["sleep", "0.02"]])
