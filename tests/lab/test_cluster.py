@@ -310,6 +310,27 @@ def ask(connection: HTTPSConnection) -> int:
     return answer.status
 
 
+def strangers() -> ssl.SSLContext:
+    """Return what asks nobody who he is."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+BYSTANDER = """
+rm -f /run/told
+group=$(systemctl show --value --property=ControlGroup keepalived)
+for root in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
+    tasks=$root$group/cgroup.procs
+    [ -e "$tasks" ] && break
+done
+setsid sh -c 'trap "touch /run/told; exit" TERM; while sleep 0.1; do :; done' \
+    >/dev/null 2>&1 </dev/null &
+echo $! >"$tasks"
+"""
+"""A process among keepalived's that writes down whether it is asked to end."""
+
+
 def test_a_connection_outlives_every_holder_of_the_address(lab: RealLab) -> None:
     """Handed over from machine to machine, and back, the address takes no connection with it.
 
@@ -321,11 +342,9 @@ def test_a_connection_outlives_every_holder_of_the_address(lab: RealLab) -> None
     eventually(lambda: holder(lab) == PLANES[-1], seconds=10, what="the last one as the holder")
     for plane in PLANES[:-1]:
         lab.sh(plane, "systemctl start keepalived")
-    strangers = ssl.create_default_context()
-    strangers.check_hostname, strangers.verify_mode = False, ssl.CERT_NONE
     kept: list[HTTPSConnection] = []
     for _ in range(5):
-        kept.append(HTTPSConnection(lab.endpoint, 8443, timeout=5, context=strangers))
+        kept.append(HTTPSConnection(lab.endpoint, 8443, timeout=5, context=strangers()))
         kept[-1].auto_open = 0
         kept[-1].connect()
         assert [ask(one) for one in kept] == [200] * len(kept)
@@ -333,6 +352,14 @@ def test_a_connection_outlives_every_holder_of_the_address(lab: RealLab) -> None
         lab.sh(old, "systemctl restart keepalived")
         eventually(lambda old=old: holder(lab) not in {"", old}, seconds=10, what="a new holder")
         assert [ask(one) for one in kept] == [200] * len(kept)
+
+
+def test_a_check_that_runs_is_not_ended_before_keepalived(lab: RealLab) -> None:
+    """Ended by a signal, it was failed, and what had just been kept was called lost and cut."""
+    old = holder(lab)
+    lab.sh(old, BYSTANDER)
+    lab.sh(old, "systemctl restart keepalived")
+    assert lab.sh(old, "test -e /run/told && echo told; pgrep -f /run/tol[d] || :") == ""
 
 
 COUNT = """
@@ -450,10 +477,8 @@ def test_clients_of_a_holder_whose_keepalived_ended_hear_of_it(lab: RealLab) -> 
     Its own ends of the connections are gone as well: once it is the holder again, a client that
     comes from the same port would be taken for the one of before.
     """
-    strangers = ssl.create_default_context()
-    strangers.check_hostname, strangers.verify_mode = False, ssl.CERT_NONE
     old = holder(lab)
-    kept = HTTPSConnection(lab.endpoint, 8443, timeout=5, context=strangers)
+    kept = HTTPSConnection(lab.endpoint, 8443, timeout=5, context=strangers())
     kept.auto_open = 0
     kept.connect()
     assert ask(kept) == 200

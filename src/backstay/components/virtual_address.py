@@ -84,6 +84,9 @@ def _unit(place: Place, config: File, rules: File, check: File) -> Unit:
             "ExecReload=/bin/kill -HUP $MAINPID",
             *((f"ExecStop=-{hand_over.KEEP}",) if kept else ()),
             *FOREVER,
+            # A check that is running may not be ended with it: failed by a signal, it would be
+            # told as lost, and what `keep` has just kept would be cut.
+            "KillMode=mixed",
             # Killed, it is started again only once its group is known to be empty, which systemd
             # may learn on cgroup v1 by waiting alone; an orderly stop takes a tenth of this.
             "TimeoutStopSec=2s",
