@@ -492,6 +492,31 @@ def test_clients_of_a_holder_whose_keepalived_ended_hear_of_it(lab: RealLab) -> 
     eventually(lambda: not lab.sh(old, of_it), seconds=10, what="an end of its connections")
 
 
+TURN = """
+began=$(date +%s.%6N)
+systemctl restart etcd
+systemctl start kube-apiserver
+journalctl --since="@$began" -o cat _PID=1 -u etcd -u kube-apiserver |
+    sed -n 's/^\\(St[a-z]*\\) \\([a-z-]*\\).service .*/\\1 \\2/p'
+ls /run/backstay | grep waits || :
+"""
+"""Restart a member, wait for its apiserver, and tell what began and ended, and what is left."""
+
+
+def test_an_apiserver_is_drained_before_its_member_restarts(lab: RealLab) -> None:
+    """It is stopped first and comes back after it: its clients never wait for a member."""
+    assert lab.sh("cp-3", TURN).splitlines() == [
+        "Stopping etcd",
+        "Stopping kube-apiserver",
+        "Stopped kube-apiserver",
+        "Stopped etcd",
+        "Starting etcd",
+        "Started etcd",
+        "Starting kube-apiserver",
+        "Started kube-apiserver",
+    ]
+
+
 def test_a_killed_apiserver_is_followed_by_one_that_is_watched(lab: RealLab) -> None:
     """Its reaper knows the new process, and no child of the old one is left to hold the pipe."""
     main = "systemctl show --value --property=MainPID kube-apiserver"

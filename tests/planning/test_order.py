@@ -107,9 +107,27 @@ def test_a_live_change_goes_host_by_host_behind_gates(unit: str) -> None:
     for stage in plan.stages:
         (step,) = stage.steps
         assert isinstance(step, ActOnUnits)
-        assert [type(one) for one in stage.requires] == [gate] * 3
+        assert [one for one in stage.requires if isinstance(one, gate)] == [
+            gate(host) for host in ("cp-1", "cp-2", "cp-3")
+        ]
         assert gate(step.host) in stage.gates
         assert UnitsActive(step.host, (unit,)) in stage.gates
+
+
+def test_an_apiserver_goes_with_its_member_and_the_others_serve() -> None:
+    """The apiservers elsewhere are ready before a member's turn, and its own one after it."""
+    for stage in restarted(built(THREE), "etcd.service").stages:
+        (step,) = stage.steps
+        assert isinstance(step, ActOnUnits)
+        ready = {one.host for one in stage.requires if isinstance(one, ApiReady)}
+        assert ready == {"cp-1", "cp-2", "cp-3"} - {step.host}
+        assert ApiReady(step.host) in stage.gates
+
+
+def test_members_on_machines_of_their_own_take_no_apiserver_with_them() -> None:
+    """Nobody waits for an apiserver when etcd stands apart."""
+    for stage in restarted(built(APART), "etcd.service").stages:
+        assert not any(isinstance(one, ApiReady) for one in (*stage.requires, *stage.gates))
 
 
 def test_no_running_unit_finds_new_files_before_its_turn() -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from backstay.components import before_etcd
 from backstay.components.addresses import Port, https
 from backstay.components.flags import assigned, listed, merged
 from backstay.components.place import SETTINGS, Place
@@ -49,6 +50,7 @@ def etcd(place: Place) -> tuple[Resource, ...]:
         place.program("etcdutl"),
         settings,
         bootstrap,
+        *before_etcd.script(place),
         *install(unit),
     )
 
@@ -73,6 +75,7 @@ def _unit(place: Place, program: Binary, settings: File, bootstrap: File) -> Uni
             f"EnvironmentFile={bootstrap.path}",
             f"ExecStart={program.path}",
             f"ExecStartPost=+/bin/touch {SERVED}",
+            *before_etcd.lines(place),
             *FOREVER,
             # A member is ready when it has found the others: however long they take.
             "TimeoutStartSec=infinity",
@@ -87,7 +90,11 @@ def _unit(place: Place, program: Binary, settings: File, bootstrap: File) -> Uni
             settings,
             *place.kept(KeptName.ETCD_CERTIFICATE, KeptName.ETCD_PEER_CERTIFICATE),
         ),
-        rereads=(bootstrap, *(place.certificates[name] for name in PAIRS)),
+        rereads=(
+            bootstrap,
+            *before_etcd.script(place),
+            *(place.certificates[name] for name in PAIRS),
+        ),
     )
 
 

@@ -176,7 +176,7 @@ def _gates(setting: Setting, host: str, services: Sequence[Service]) -> Iterator
     tiers = {service.tier for service in services}
     if Tier.ETCD in tiers:
         yield EtcdHealthy(host)
-    if Tier.APISERVER in tiers:
+    if Tier.APISERVER in tiers or (Tier.ETCD in tiers and host in _stacked(setting)):
         yield ApiReady(host)
     if Tier.BALANCER in tiers:
         yield EndpointServes(host)
@@ -235,15 +235,23 @@ def _roll_stage(
         gates += _gates(setting, host, [service for _, service in _services(units)])
     name = f"{tier.name.lower()} {', '.join(hosts)}"
     return Stage(
-        name, tuple(steps), tuple(dict.fromkeys(gates)), _requires(setting, tier), at_once=1
+        name, tuple(steps), tuple(dict.fromkeys(gates)), _requires(setting, tier, hosts), at_once=1
     )
 
 
-def _requires(setting: Setting, tier: Tier) -> tuple[Gate, ...]:
+def _stacked(setting: Setting) -> tuple[str, ...]:
+    """Return the hosts whose apiserver goes and comes with their member of etcd."""
+    members = {host.name for host in setting.spec.etcd_members}
+    return tuple(host.name for host in setting.spec.control_planes if host.name in members)
+
+
+def _requires(setting: Setting, tier: Tier, hosts: Sequence[str]) -> tuple[Gate, ...]:
     """Return what must hold before a unit of the tier is taken away from a live cluster."""
     match tier:
         case Tier.ETCD:
-            return tuple(EtcdHealthy(host.name) for host in setting.spec.etcd_members)
+            members = (EtcdHealthy(host.name) for host in setting.spec.etcd_members)
+            others = (ApiReady(host) for host in _stacked(setting) if host not in hosts)
+            return (*members, *others)
         case Tier.APISERVER:
             return tuple(ApiReady(host.name) for host in setting.spec.control_planes)
         case Tier.BALANCER:

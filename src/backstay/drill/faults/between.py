@@ -62,7 +62,7 @@ PLANNED = (
     Scenario(
         "etcd-leader-restart",
         "The etcd leader is restarted in an orderly way. It hands over first, so that nobody "
-        "waits for an election time-out; a few requests in its own machine's apiserver fail.",
+        "waits for an election time-out; its machine's apiserver is drained before it.",
         Restart(Unit.ETCD),
         "etcd-leader",
         5.0,

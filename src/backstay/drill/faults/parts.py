@@ -220,7 +220,7 @@ _ROLLED: Mapping[Unit, tuple[str, tuple[str, ...]]] = {
         (*UNNOTICED, SPREAD),
     ),
     Unit.ETCD: (
-        "The leader hands over first; a few requests in each machine's own apiserver wait or fail.",
+        "Each machine's apiserver is drained before its member, and the leader hands over first.",
         RESTARTED,
     ),
     Unit.BALANCER: (

@@ -43,8 +43,8 @@ HANDED = (*CALM, "gap<=0.5s", "median gap<=0.22*election", "elections=1")
 what is on its way to the old leader from a follower in that moment is dropped without a word, and
 waits for etcd's time-out of a request (etcd-io/etcd#8975): one or two of 120 writes per second."""
 RESTARTED = (*CALM, "gap<=0.5s")
-"""A member of etcd that restarts is the only one that its own machine's apiserver asks: requests
-that are in there fail, and watches there wait, until it is back or the balancers noticed."""
+"""The apiserver that asks a member alone is drained before that restarts. What is left: while the
+leader hands over, a write on its way from a follower may be dropped (see HANDED)."""
 PINNED = (*CALM, "gap<=0.5*promise", "elections=0")
 """A member that does not lead: only who is bound to its machine notices."""
 RENEWED = (*UNNOTICED, "renewal<45s")
