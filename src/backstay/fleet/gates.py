@@ -66,7 +66,15 @@ class Waiting:
         return tuple(host.name for host in self.spec.control_planes if host.name in reached)
 
     async def all(self, gates: Sequence[Gate]) -> None:
-        """Wait for every gate at once; raises the error of the first that cannot hold."""
+        """Wait for every gate; raises the error of the first that cannot hold.
+
+        For units first: one that was told to restart answers as before until it is stopped.
+        """
+        running = [gate for gate in gates if isinstance(gate, UnitsActive)]
+        await self._at_once(running)
+        await self._at_once([gate for gate in gates if gate not in running])
+
+    async def _at_once(self, gates: Sequence[Gate]) -> None:
         try:
             async with asyncio.TaskGroup() as group:
                 for gate in gates:

@@ -37,6 +37,7 @@ from backstay.resources.resource import Key
 from backstay.resources.service import Service, Tier
 from backstay.spec.model import ClusterSpec, Cni
 
+APISERVER = "kube-apiserver.service"
 LEASES = ("kube-controller-manager", "kube-scheduler")
 
 
@@ -172,11 +173,13 @@ def _start_stage(
 
 def _gates(setting: Setting, host: str, services: Sequence[Service]) -> Iterator[Gate]:
     """Yield what must hold once these units of the host were started or restarted."""
-    yield UnitsActive(host, tuple(service.unit for service in services))
     tiers = {service.tier for service in services}
+    with_member = Tier.ETCD in tiers and host in _stacked(setting)
+    units = [service.unit for service in services] + [APISERVER] * with_member
+    yield UnitsActive(host, tuple(dict.fromkeys(units)))
     if Tier.ETCD in tiers:
         yield EtcdHealthy(host)
-    if Tier.APISERVER in tiers or (Tier.ETCD in tiers and host in _stacked(setting)):
+    if Tier.APISERVER in tiers or with_member:
         yield ApiReady(host)
     if Tier.BALANCER in tiers:
         yield EndpointServes(host)
