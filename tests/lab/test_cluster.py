@@ -496,6 +496,7 @@ TURN = """
 began=$(date +%s.%6N)
 systemctl restart etcd
 systemctl start kube-apiserver
+journalctl --sync
 journalctl --since="@$began" -o cat _PID=1 -u etcd -u kube-apiserver |
     sed -n 's/^\\(St[a-z]*\\) \\([a-z-]*\\).service .*/\\1 \\2/p'
 ls /run/backstay | grep waits || :

@@ -111,13 +111,15 @@ def test_a_live_change_goes_host_by_host_behind_gates(unit: str) -> None:
             gate(host) for host in ("cp-1", "cp-2", "cp-3")
         ]
         assert gate(step.host) in stage.gates
-        (units,) = (gate.units for gate in stage.gates if isinstance(gate, UnitsActive))
+        (units,) = (one.units for one in stage.gates if isinstance(one, UnitsActive))
         assert units[0] == unit
 
 
 def test_an_apiserver_goes_with_its_member_and_the_others_serve() -> None:
     """The apiservers elsewhere are ready before a member's turn, and its own one after it."""
-    for stage in restarted(built(THREE), "etcd.service").stages:
+    stages = restarted(built(THREE), "etcd.service").stages
+    assert len(stages) == 3
+    for stage in stages:
         (step,) = stage.steps
         assert isinstance(step, ActOnUnits)
         ready = {one.host for one in stage.requires if isinstance(one, ApiReady)}
@@ -128,7 +130,9 @@ def test_an_apiserver_goes_with_its_member_and_the_others_serve() -> None:
 
 def test_members_on_machines_of_their_own_take_no_apiserver_with_them() -> None:
     """Nobody waits for an apiserver when etcd stands apart."""
-    for stage in restarted(built(APART), "etcd.service").stages:
+    stages = restarted(built(APART), "etcd.service").stages
+    assert len(stages) == 3
+    for stage in stages:
         assert not any(isinstance(one, ApiReady) for one in (*stage.requires, *stage.gates))
 
 

@@ -2,40 +2,37 @@
 
 Without the member it can do nothing: what is in there waits or fails until the balancers notice,
 1 to 2.5 s in which a member is restarted. Stopped first, it is drained, and nobody notices. The
-member's unit does it, so that it holds for whoever restarts etcd; one that crashes takes nothing
-with it, and at a shutdown the order of the units has done it already.
+member's unit does it, so that it holds for whoever restarts etcd (docs/decisions/before-etcd.md).
 """
 
 from __future__ import annotations
 
+from backstay.components.loadbalancer import drain_seconds
 from backstay.components.place import LIBRARY, Place
 from backstay.resources.content import Text
 from backstay.resources.files import File
+from backstay.spec.model import ClusterSpec
 
 _SCRIPT = f"{LIBRARY}/before-etcd"
-_TEXT = """\
-#!/bin/sh
-apiserver=kube-apiserver.service
-waiting=/run/backstay/waits-for-etcd
-case $1 in
-leave)
-    systemctl --quiet is-active $apiserver || exit 0
-    mkdir -p "${waiting%/*}" && : >$waiting
-    exec systemctl stop $apiserver
-    ;;
-return)
-    # Who was stopped by somebody else stays so.
-    rm $waiting 2>/dev/null || exit 0
-    exec systemctl start --no-block $apiserver
-    ;;
-esac
-"""
+_WATCHES_SECONDS = 5
+"""In which watches are ended one by one, after the drain."""
+
+_OWN_SECONDS = 90
+"""For the member's own end: what systemd gives by default."""
+
+
+def bound(spec: ClusterSpec) -> tuple[str, ...]:
+    """Return the hosts whose apiserver goes with their member; none where no other could serve."""
+    members = {host.name for host in spec.etcd_members}
+    planes = spec.control_planes
+    return tuple(host.name for host in planes if host.name in members and len(planes) > 1)
 
 
 def script(place: Place) -> tuple[File, ...]:
-    """Return what stops and starts the apiserver; nothing where no other could serve."""
-    stands_in = place.is_plane and len(place.spec.control_planes) > 1
-    return (File(_SCRIPT, Text(_TEXT), mode="755"),) if stands_in else ()
+    """Return what stops and starts the apiserver; nothing on other hosts."""
+    if place.host.name not in bound(place.spec):
+        return ()
+    return (File(_SCRIPT, Text(_text(_longest(place.spec))), mode="755"),)
 
 
 def lines(place: Place) -> tuple[str, ...]:
@@ -43,4 +40,36 @@ def lines(place: Place) -> tuple[str, ...]:
     if not script(place):
         return ()
     run = f"-+/bin/sh {_SCRIPT}"
-    return f"ExecStop={run} leave", f"ExecStartPost={run} return"
+    return (
+        f"ExecStop={run} leave",
+        f"ExecStartPost={run} return",
+        f"TimeoutStopSec={_longest(place.spec) + _OWN_SECONDS}s",
+    )
+
+
+def _longest(spec: ClusterSpec) -> int:
+    """Return how many seconds an apiserver needs that can still answer; and some more."""
+    return drain_seconds(spec) + _WATCHES_SECONDS + 5
+
+
+def _text(seconds: int) -> str:
+    return f"""\
+#!/bin/sh
+apiserver=kube-apiserver.service
+waiting=/run/backstay/waits-for-etcd
+case $1 in
+leave)
+    # systemd asks as well when a member has ended by itself: then there is nothing to wait for.
+    [ -n "$MAINPID" ] && [ "$SERVICE_RESULT" = success ] || exit 0
+    systemctl --quiet is-active $apiserver || exit 0
+    mkdir -p "${{waiting%/*}}" && : >$waiting || exit 0
+    # One whose member hangs cannot end its requests, and the member is what is to be restarted.
+    exec timeout {seconds} systemctl stop $apiserver
+    ;;
+return)
+    # Who was stopped by somebody else stays so.
+    [ -e $waiting ] || exit 0
+    systemctl start --no-block $apiserver && rm $waiting
+    ;;
+esac
+"""

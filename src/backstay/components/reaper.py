@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from backstay.components.addresses import Port
 from backstay.components.place import LIBRARY
-from backstay.components.units import FIRST, FOREVER, SEALED, Unit
+from backstay.components.units import FOREVER, SEALED, Unit
 from backstay.resources.content import Text
 from backstay.resources.files import File
 from backstay.resources.service import Tier
@@ -22,19 +22,18 @@ _PROGRAM = f"""\
 pipe=/run/{NAME}/pipe
 serving=/run/{NAME}/serving
 
-# Z: its first thread is gone. Nothing: all of it is, and the kernel has closed everything. Killed
+# Whose first thread is on its way out (PF_EXITING among the flags of proc_pid_stat(5)) has decided
+# to end. Where that thread is the last one, it is a zombie only after it closed everything. Killed
 # together with the child it may need a moment to be scheduled, and starting a program takes longer.
 is_dying() {{
     tries=0
     while [ "$tries" -lt 400 ]; do
-        state=
-        while read -r name value _; do
-            [ "$name" = State: ] && state=$value && break
-        done 2>/dev/null <"/proc/$1/status"
-        case $state in
-        Z | X) return 0 ;;
-        "") return 1 ;;
-        esac
+        stat=
+        read -r stat 2>/dev/null <"/proc/$1/stat"
+        [ -n "$stat" ] || return 1
+        # After the name, which may hold anything: state, five numbers, flags.
+        set -- "$1" ${{stat##*) }}
+        [ $(($8 & 4)) -eq 0 ] || return 0
         tries=$((tries + 1))
         [ "$tries" -lt 300 ] || sleep 0.02
     done
@@ -94,7 +93,8 @@ UNIT = Unit(
         # It has nothing to finish.
         "TimeoutStopSec=1s",
         "OOMScoreAdjust=-900",
-        FIRST,
+        # Before everybody who waits for it, and before the kernel's work for who dies.
+        "Nice=-20",
         f"RuntimeDirectory={NAME}",
         "RuntimeDirectoryMode=0700",
         # An apiserver's child goes on holding the pipe that it opened.

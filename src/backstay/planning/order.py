@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from backstay.components.before_etcd import bound
 from backstay.components.wish import Manifest
 from backstay.planning.drift import Drift, object_name
 from backstay.planning.observation import Observation
@@ -174,7 +175,7 @@ def _start_stage(
 def _gates(setting: Setting, host: str, services: Sequence[Service]) -> Iterator[Gate]:
     """Yield what must hold once these units of the host were started or restarted."""
     tiers = {service.tier for service in services}
-    with_member = Tier.ETCD in tiers and host in _stacked(setting)
+    with_member = Tier.ETCD in tiers and host in bound(setting.spec)
     units = [service.unit for service in services] + [APISERVER] * with_member
     yield UnitsActive(host, tuple(dict.fromkeys(units)))
     if Tier.ETCD in tiers:
@@ -242,25 +243,25 @@ def _roll_stage(
     )
 
 
-def _stacked(setting: Setting) -> tuple[str, ...]:
-    """Return the hosts whose apiserver goes and comes with their member of etcd."""
-    members = {host.name for host in setting.spec.etcd_members}
-    return tuple(host.name for host in setting.spec.control_planes if host.name in members)
-
-
 def _requires(setting: Setting, tier: Tier, hosts: Sequence[str]) -> tuple[Gate, ...]:
     """Return what must hold before a unit of the tier is taken away from a live cluster."""
     match tier:
         case Tier.ETCD:
             members = (EtcdHealthy(host.name) for host in setting.spec.etcd_members)
-            others = (ApiReady(host) for host in _stacked(setting) if host not in hosts)
-            return (*members, *others)
+            return (*members, *_others_serve(setting, hosts))
         case Tier.APISERVER:
             return tuple(ApiReady(host.name) for host in setting.spec.control_planes)
         case Tier.BALANCER:
             return tuple(EndpointServes(host.name) for host in setting.spec.load_balancers)
         case Tier.CONTROLLERS | Tier.RUNTIME | Tier.NODE:
             return ()
+
+
+def _others_serve(setting: Setting, hosts: Sequence[str]) -> Iterator[Gate]:
+    """Yield that all other apiservers are ready, where these hosts' go with their members."""
+    if set(hosts) & set(bound(setting.spec)):
+        planes = (host.name for host in setting.spec.control_planes)
+        yield from (ApiReady(host) for host in planes if host not in hosts)
 
 
 def _cluster_objects(setting: Setting, drift: Drift) -> Stage | None:
