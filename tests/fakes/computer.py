@@ -18,7 +18,7 @@ from backstay.resources.service import Service
 
 UNITS = "/etc/systemd/system/"
 UP = frozenset({"active", "activating"})
-ETCD = "etcd.service"
+ETCD, APISERVER = "etcd.service", "kube-apiserver.service"
 # What a program reads again by itself, or never: a change of it leaves no process behind.
 REREAD = re.compile(r"/(bootstrap\.env|runc|containerd-shim-runc-v2|check-endpoint)$")
 
@@ -126,11 +126,18 @@ class Computer:
                     self.units[name] = replace(unit, loaded=text or unit.loaded)
                 case "restart":
                     self._spawn(name)
+                    self._take_along(name)
                 case "start" if unit.active not in UP:
                     self._spawn(name)
                 case "reload" if unit.active == "active":
                     told = environment(unit.loaded, "BACKSTAY_RELOAD_DIGEST")
                     self.units[name] = replace(unit, recorded=told, read=self.read_by(name))
+
+    def _take_along(self, name: str) -> None:
+        """An apiserver that is bound to its member is stopped before it and started after it."""
+        bound = name == ETCD and "/usr/local/lib/backstay/before-etcd" in self.tree
+        if bound and self.units.get(APISERVER, Unit()).active == "active":
+            self._spawn(APISERVER)
 
     def _spawn(self, name: str) -> None:
         unit = self.units.get(name, Unit())
