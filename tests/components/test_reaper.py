@@ -246,6 +246,45 @@ async def test_who_never_served_closes_nobodys(
         assert watcher.returncode is None
 
 
+@pytest.mark.parametrize(
+    ("state", "flags", "is_closed"),
+    [("R", 0x400104, True), ("Z", 0x40010C, True), ("R", 0x400100, False)],
+)
+async def test_who_is_on_its_way_out_is_dying(
+    state: str,
+    flags: int,
+    is_closed: bool,  # noqa: FBT001
+    tmp_path: Path,
+) -> None:
+    """Whose first thread is the last one closes everything before it is a zombie: flags tell."""
+    script, closed = written(tmp_path), tmp_path / "closed"
+    script.write_text(script.read_text().replace("/proc/", f"{tmp_path}/"))
+    (tmp_path / "42").mkdir()
+    (tmp_path / "42" / "stat").write_text(f"42 (a (b) c) {state} 1 42 42 0 -1 {flags} 9 9\n")
+    (tmp_path / "ss").write_text(f"#!/bin/sh\ntouch {closed}\n")
+    (tmp_path / "ss").chmod(0o755)
+    call(script, "prepare")
+    # As its child does, until it dies.
+    pipe = os.open(script.with_name("pipe"), os.O_RDWR)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    watcher = await asyncio.create_subprocess_exec(
+        "sh", str(script), "watch", stderr=PIPE, env=environment
+    )
+    try:
+        await until(lambda: script.with_name("pipe") in held_by(watcher.pid))
+        call(script, "serves", "42")
+        os.close(pipe)
+        if is_closed:
+            await until(closed.exists)
+        else:
+            assert watcher.stderr is not None
+            async with asyncio.timeout(10):
+                assert b"process 42 lives" in await watcher.stderr.readline()
+            assert not closed.exists()
+    finally:
+        await ended(watcher)
+
+
 @needs_network
 async def test_the_apiserver_itself_does_not_hold_the_pipe(tmp_path: Path) -> None:
     """Or its end would be seen as late as that of its connections."""
