@@ -134,13 +134,22 @@ async def test_a_unit_that_still_reloads_is_waited_for(place: Place) -> None:
     assert error.why == "x.service is reloading"
 
 
-async def test_a_gate_that_cannot_hold_stops_the_others(place: Place) -> None:
+@pytest.mark.parametrize(
+    "together",
+    [
+        (UnitsActive("a", ("y.service",), LATER), UnitsActive("a", ("x.service",), SOON)),
+        (NodesReady(("n",)), EtcdHealthy("a", SOON)),
+        (NodesReady(("n",)), UnitsActive("a", ("x.service",), SOON)),
+    ],
+)
+async def test_a_gate_that_cannot_hold_stops_the_others(
+    together: tuple[Gate, ...], place: Place
+) -> None:
     """Nobody waits minutes for the rest when one has failed already."""
     place.program("systemctl", "echo inactive; exit 3")
+    place.program("kubectl", "exec sleep 8")
     began = time.monotonic()
-    await place.fails(
-        UnitsActive("a", ("y.service",), LATER), UnitsActive("a", ("x.service",), SOON)
-    )
+    await place.fails(*together)
     assert time.monotonic() - began < 5
 
 

@@ -318,15 +318,17 @@ def strangers() -> ssl.SSLContext:
 
 
 BYSTANDER = """
-rm -f /run/told
+rm -f /run/told /run/stands
 group=$(systemctl show --value --property=ControlGroup keepalived)
 for root in /sys/fs/cgroup/systemd /sys/fs/cgroup; do
     tasks=$root$group/cgroup.procs
     [ -e "$tasks" ] && break
 done
-setsid sh -c 'trap "touch /run/told; exit" TERM; while sleep 0.1; do :; done' \
+setsid sh -c 'trap "touch /run/told; exit" TERM; touch /run/stands; while sleep 0.1; do :; done' \
     >/dev/null 2>&1 </dev/null &
 echo $! >"$tasks"
+until [ -e /run/stands ]; do sleep 0.1; done
+grep -qx $! "$tasks"
 """
 """A process among keepalived's that writes down whether it is asked to end."""
 

@@ -176,8 +176,10 @@ def _gates(setting: Setting, host: str, services: Sequence[Service]) -> Iterator
     """Yield what must hold once these units of the host were started or restarted."""
     tiers = {service.tier for service in services}
     with_member = Tier.ETCD in tiers and host in bound(setting.spec)
-    units = [service.unit for service in services] + [APISERVER] * with_member
-    yield UnitsActive(host, tuple(dict.fromkeys(units)))
+    units = dict.fromkeys(service.unit for service in services)
+    if with_member:
+        units[APISERVER] = None
+    yield UnitsActive(host, tuple(units))
     if Tier.ETCD in tiers:
         yield EtcdHealthy(host)
     if Tier.APISERVER in tiers or with_member:
