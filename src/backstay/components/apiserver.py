@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backstay.components import api_files, reaper, tls
 from backstay.components.addresses import endpoint_url, everywhere, local_apiserver
+from backstay.components.before_etcd import WATCHES_SECONDS
 from backstay.components.etcd import client_urls
 from backstay.components.flags import Flags, command, listed, merged
 from backstay.components.kubeconfig import kubeconfig
@@ -191,6 +192,6 @@ def _leaving(place: Place) -> Flags:
     """
     leaving = {
         "shutdown-delay-duration": f"{drain_seconds(place.spec)}s",
-        "shutdown-watch-termination-grace-period": "5s",
+        "shutdown-watch-termination-grace-period": f"{WATCHES_SECONDS}s",
     }
     return leaving if len(place.ground.planes) == 1 else {**leaving, "goaway-chance": "0.001"}

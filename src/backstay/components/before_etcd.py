@@ -14,8 +14,8 @@ from backstay.resources.files import File
 from backstay.spec.model import ClusterSpec
 
 _SCRIPT = f"{LIBRARY}/before-etcd"
-_WATCHES_SECONDS = 5
-"""In which watches are ended one by one, after the drain."""
+WATCHES_SECONDS = 5
+"""In which an apiserver ends its watches one by one, after the drain."""
 
 _OWN_SECONDS = 90
 """For the member's own end: what systemd gives by default."""
@@ -49,7 +49,7 @@ def lines(place: Place) -> tuple[str, ...]:
 
 def _longest(spec: ClusterSpec) -> int:
     """Return how many seconds an apiserver needs that can still answer; and some more."""
-    return drain_seconds(spec) + _WATCHES_SECONDS + 5
+    return drain_seconds(spec) + WATCHES_SECONDS + 5
 
 
 def _text(seconds: int) -> str:
