@@ -16,6 +16,8 @@ import pytest
 from backstay import lab
 from backstay.errors import PreflightError, StepFailedError
 from backstay.lab.cuts import cuts
+from backstay.lab.hierarchies import read_hierarchies
+from backstay.lab.names import PROCESSORS
 from backstay.lab.places import blob_directory
 from backstay.lab.process import remembered
 from backstay.lab.waiting import banner_missing, wait_for
@@ -139,6 +141,24 @@ def test_a_machine_has_control_groups_of_its_own() -> None:
     assert "mine" in on("cp-1", f"ls $({HIERARCHIES})")
     assert "mine" not in on("cp-2", f"ls $({HIERARCHIES})")
     assert on("cp-1", f"for one in $({HIERARCHIES}); do rmdir $one/mine; done") == ""
+
+
+@pytest.mark.skipif(
+    not any(tree.shares_processors for tree in read_hierarchies()), reason="version 2 only"
+)
+def test_machines_and_drills_share_processors_by_priority() -> None:
+    """Programs of different units of different machines, and of a drill, are in one group."""
+
+    async def all_moved() -> str | None:
+        return "somewhere else" if len(groups()) > 1 else None
+
+    def groups() -> set[str]:
+        ask = "cut -d : -f 2- /proc/$(systemctl show -P MainPID ssh)/cgroup /proc/1/cgroup"
+        words = f"{on('cp-1', ask)}{on('cp-2', ask)}".splitlines()
+        return {line for line in words if line.startswith("cpu")}
+
+    wait(wait_for("one group", all_moved, seconds=30, where="here"))
+    assert all(line.endswith(f"/../../../{PROCESSORS}") for line in groups())
 
 
 def test_the_artefact_cache_is_there_to_read_only() -> None:

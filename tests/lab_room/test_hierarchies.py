@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from backstay.lab.hierarchies import Version, hierarchies, read_hierarchies
+from backstay.lab.names import PROCESSORS
 
 V1_MOUNTS = """\
 25 24 0:22 / /sys/fs/cgroup rw - tmpfs tmpfs rw,mode=755
@@ -41,6 +42,13 @@ def test_in_version_2_machines_stand_at_the_root() -> None:
     (tree,) = hierarchies(groups=V2_GROUPS, mounts=V2_MOUNTS)
     assert tree.version is Version.V2
     assert tree.base == Path("/sys/fs/cgroup")
+
+
+def test_a_drill_among_the_labs_makes_nothing_below_them() -> None:
+    """It starts machines again, whose groups stand where `lab up` made them."""
+    groups = f"12:cpu,cpuacct:/mine/{PROCESSORS}\n"
+    (tree,) = hierarchies(groups=groups, mounts=V1_MOUNTS)
+    assert tree.base == Path("/sys/fs/cgroup/cpu,cpuacct/mine")
 
 
 def test_a_mount_that_shows_a_part_of_the_tree_is_understood() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from backstay.lab.groups import Seat
 from backstay.lab.model import Lab, Machine
-from backstay.lab.names import machine_handle, switch_handle
+from backstay.lab.names import PROCESSORS, machine_handle, switch_handle
 from backstay.lab.places import MachinePlaces
 from backstay.lab.recipe import MIRROR_DIRECTORY
 from backstay.lab.wires import BRIDGE, MACHINE_LINK
@@ -133,7 +133,7 @@ SHARE = """
 # Computers do not wait for one another. Between groups the kernel gives each its part, whatever
 # the priorities of the programs in them, and lets one wait for half a second that had more; in one
 # group etcd at -15 goes before anything that only computes. So the guest's first process, once it
-# has its own view of the groups, and what it has begun by then, move up to where backstay was.
+# has its own view of the groups, and what it has begun by then, move to the group of all labs.
 share_processors() {{
     for group in {processors}; do
         tries=300
@@ -154,7 +154,7 @@ move_up() {{
         case $(sed -n 's/^NSpid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) in
         *[0-9][[:space:]][0-9]*)
             [ -z "$2" ] || [ "$name" = "$2" ] || continue
-            echo "$pid" >"${{1%/*/*}}/cgroup.procs" 2>/dev/null && moved=0
+            echo "$pid" >"${{1%/*/*}}/{together}/cgroup.procs" 2>/dev/null && moved=0
             ;;
         esac
     done
@@ -221,7 +221,7 @@ def _wiring(boot: Boot) -> str:
 
 
 def _sharing(boot: Boot) -> str:
-    return SHARE.format(processors=_words(boot.seat.processors))
+    return SHARE.format(processors=_words(boot.seat.processors), together=PROCESSORS)
 
 
 def _running(boot: Boot) -> str:

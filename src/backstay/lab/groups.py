@@ -26,7 +26,7 @@ class Seat:
     """The groups of one machine in version 1, and in version 2 those of launcher and guest.
 
     `processors` are those of version 1 that share out processors; the machine's programs leave
-    them for the one we are in (boot.py).
+    them for the group of all labs (processors.py).
     """
 
     old: tuple[Path, ...]
@@ -47,11 +47,7 @@ def make_seat(lab: str, machine: str) -> Seat:
         old=old,
         launcher=tuple(group / LAUNCHER for group in new),
         guest=tuple(group / GUEST for group in new),
-        processors=tuple(
-            group
-            for tree, group in groups.items()
-            if tree.version is Version.V1 and "cpu" in tree.controllers
-        ),
+        processors=tuple(group for tree, group in groups.items() if tree.shares_processors),
     )
 
 
@@ -84,7 +80,7 @@ def _delegate(group: Path) -> None:
 def lab_groups(lab: str) -> tuple[Path, ...]:
     """Find the groups of a lab in every hierarchy, wherever it was made from."""
     mounts = {tree.mount for tree in read_hierarchies()}
-    return tuple(path for mount in mounts for path in _named(mount, lab_handle(lab)))
+    return tuple(path for mount in mounts for path in named(mount, lab_handle(lab)))
 
 
 def machine_groups(lab: str, machine: str) -> tuple[Path, ...]:
@@ -92,7 +88,8 @@ def machine_groups(lab: str, machine: str) -> tuple[Path, ...]:
     return tuple(path for group in lab_groups(lab) if (path := group / machine).is_dir())
 
 
-def _named(mount: Path, name: str) -> Iterable[Path]:
+def named(mount: Path, name: str) -> Iterable[Path]:
+    """Find the groups of that name below a mount, but not within a lab's."""
     for directory, children, _ in os.walk(mount):
         if name in children:
             yield Path(directory) / name

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 
+from backstay.lab.names import PROCESSORS
+
 
 class Version(StrEnum):
     """Which generation of the interface a hierarchy has."""
@@ -26,6 +28,11 @@ class Hierarchy:
     controllers: frozenset[str]
     mount: Path
     base: Path
+
+    @property
+    def shares_processors(self) -> bool:
+        """Whether groups here have parts of the processors, and we may choose whose."""
+        return self.version is Version.V1 and "cpu" in self.controllers
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +81,9 @@ def _hierarchy(line: str, mounted: tuple[_Mount, ...]) -> Hierarchy | None:
         if mount.version is version and controllers <= mount.options:
             alone = version is Version.V2 and len(mounted) == 1
             base = mount.point if alone else mount.point / _below(PurePosixPath(path), mount.root)
-            return Hierarchy(version, controllers, mount.point, base)
+            # A drill is a guest in the group of all labs, and makes nothing below it.
+            home = base.parent if base.name == PROCESSORS else base
+            return Hierarchy(version, controllers, mount.point, home)
     return None
 
 

@@ -12,6 +12,8 @@ from backstay.errors import UsageError
 
 PREFIX = "backstay"
 SWITCH = "switch"
+PROCESSORS = f"{PREFIX}-processors"
+"""Name of the control group in which all labs and their drills share out processors."""
 NAME_PATTERN = re.compile(r"[a-z]([a-z0-9-]{0,22}[a-z0-9])?")
 
 

@@ -13,6 +13,7 @@ from backstay.lab.mounts import mounts_below
 from backstay.lab.names import check_name, is_of_lab
 from backstay.lab.places import places_of
 from backstay.lab.power import end_mender
+from backstay.lab.processors import release_processors
 from backstay.lab.requirements import check_root
 from backstay.lab.wires import namespaces_of, release_namespaces, remove_namespaces
 
@@ -45,6 +46,7 @@ async def _end_processes(name: str) -> None:
         end_mender(places_of(name).machine(machine))
     await kill_all(lambda: lab_groups(name), where=f"lab {name}")
     await remove_groups(lambda: lab_groups(name), where=f"lab {name}")
+    release_processors()
 
 
 async def _remove_files(name: str, directory: Path) -> None:

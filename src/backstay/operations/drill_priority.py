@@ -10,18 +10,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from backstay.lab.processors import among_labs
+
 CLIENTS_NICE = -18
 """Before etcd and the apiservers, after keepalived, which must never be late."""
 
 
 @contextmanager
 def favoured() -> Iterator[None]:
-    """Let this process come first while the block lasts; who may not does without."""
+    """Let this process come first on a lab's processors while the block lasts, if it may."""
     before = os.getpriority(os.PRIO_PROCESS, 0)
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, min(before, CLIENTS_NICE))
     try:
-        yield
+        with among_labs():
+            yield
     finally:
         with suppress(PermissionError):
             os.setpriority(os.PRIO_PROCESS, 0, before)
