@@ -80,12 +80,14 @@ class Reaped:
     async def watch(self) -> None:
         """Start a reaper, in place of one that runs, and wait until it reads."""
         for each in self.watchers:
-            await ended(each)
+            await all_ended(each)
         call(self.script, "prepare")
-        watcher = await asyncio.create_subprocess_exec(*self.inside, "watch", stderr=PIPE)
+        watcher = await asyncio.create_subprocess_exec(
+            *self.inside, "watch", stderr=PIPE, start_new_session=True
+        )
         self.watchers[:] = [watcher]
         # Whoever dies before it reads is not seen.
-        await until(lambda: self.script.with_name("pipe") in held_by(watcher.pid))
+        await until(lambda: reader_of(self.script, watcher) is not None)
 
     def die(self) -> None:
         """Let its first thread end."""
@@ -103,8 +105,8 @@ class Reaped:
 
     def children(self) -> dict[int, bytes]:
         """Its children, with their command lines."""
-        listed = Path(f"/proc/{self.apiserver.pid}/task/{self.apiserver.pid}/children").read_text()
-        return {int(each): Path(f"/proc/{each}/cmdline").read_bytes() for each in listed.split()}
+        listed = children_of(self.apiserver)
+        return {each: Path(f"/proc/{each}/cmdline").read_bytes() for each in listed}
 
 
 def call(script: Path, *words: str) -> None:
@@ -119,6 +121,18 @@ def held_by(process: int) -> set[Path]:
         with suppress(FileNotFoundError):  # closed meanwhile
             found.add(each.readlink())
     return found
+
+
+def children_of(process: Process) -> list[int]:
+    """Return the children of a process."""
+    listed = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text()
+    return [int(each) for each in listed.split()]
+
+
+def reader_of(script: Path, watcher: Process) -> int | None:
+    """Return the child of a reaper that waits for the end of the pipe, once it does."""
+    pipe = script.with_name("pipe")
+    return next((each for each in children_of(watcher) if pipe in held_by(each)), None)
 
 
 def state_of(process: int) -> str:
@@ -138,6 +152,13 @@ async def ended(process: Process) -> None:
     if process.returncode is None:
         process.kill()
     await process.wait()
+
+
+async def all_ended(watcher: Process) -> None:
+    """End a reaper with its children, as systemd does."""
+    with suppress(ProcessLookupError):
+        os.killpg(watcher.pid, signal.SIGKILL)
+    await watcher.wait()
 
 
 def written(folder: Path) -> Path:
@@ -169,7 +190,9 @@ async def reaped(folder: Path) -> AsyncIterator[Reaped]:
     try:
         yield Reaped(apiserver, script, inside, watchers)
     finally:
-        for process in (*watchers, apiserver, network):
+        for process in watchers:
+            await all_ended(process)
+        for process in (apiserver, network):
             await ended(process)
 
 
@@ -224,6 +247,21 @@ async def test_who_lives_keeps_its_connections(tmp_path: Path) -> None:
 
 
 @needs_network
+async def test_who_closes_closes_nothing_when_nobody_says_what(tmp_path: Path) -> None:
+    """It was started before it is needed, and its filter may end with the process that says it."""
+    async with reaped(tmp_path) as here:
+        await here.serve()
+        (watcher,) = here.watchers
+        reader = reader_of(here.script, watcher)
+        assert reader is not None
+        os.kill(reader, signal.SIGKILL)
+        assert await here.is_untouched()
+        await until(lambda: reader_of(here.script, watcher) is not None)
+        here.die()
+        assert await here.line() == "ConnectionResetError"
+
+
+@needs_network
 @pytest.mark.parametrize("is_told", [False, True])
 async def test_who_never_served_closes_nobodys(
     is_told: bool,  # noqa: FBT001
@@ -261,28 +299,27 @@ async def test_who_is_on_its_way_out_is_dying(
     script.write_text(script.read_text().replace("/proc/", f"{tmp_path}/"))
     (tmp_path / "42").mkdir()
     (tmp_path / "42" / "stat").write_text(f"42 (a (b) c) {state} 1 42 42 0 -1 {flags} 9 9\n")
-    (tmp_path / "ss").write_text(f"#!/bin/sh\ntouch {closed}\n")
+    (tmp_path / "ss").write_text(f"#!/bin/sh\ncat >{closed}.new && mv {closed}.new {closed}\n")
     (tmp_path / "ss").chmod(0o755)
     call(script, "prepare")
     # As its child does, until it dies.
     pipe = os.open(script.with_name("pipe"), os.O_RDWR)
     environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     watcher = await asyncio.create_subprocess_exec(
-        "sh", str(script), "watch", stderr=PIPE, env=environment
+        "sh", str(script), "watch", stderr=PIPE, env=environment, start_new_session=True
     )
     try:
-        await until(lambda: script.with_name("pipe") in held_by(watcher.pid))
+        await until(lambda: reader_of(script, watcher) is not None)
         call(script, "serves", "42")
         os.close(pipe)
-        if is_closed:
-            await until(closed.exists)
-        else:
+        if not is_closed:
             assert watcher.stderr is not None
             async with asyncio.timeout(10):
                 assert b"process 42 lives" in await watcher.stderr.readline()
-            assert not closed.exists()
+        await until(closed.exists)
+        assert closed.read_text() == ("sport != :0\n" if is_closed else "sport = :0\n")
     finally:
-        await ended(watcher)
+        await all_ended(watcher)
 
 
 @needs_network

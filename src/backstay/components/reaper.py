@@ -41,6 +41,14 @@ is_dying() {{
     return 1
 }}
 
+# Waits until a child is dead, and says which ports' connections end with it: all, or none.
+whom() {{
+    while read -r process; do echo "$process" >"$serving"; done <"$pipe"
+    read -r process <"$serving"
+    : >"$serving"
+    if is_dying "${{process:-nobody}}"; then echo "sport != :0"; else echo "sport = :0"; fi
+}}
+
 case $1 in
 run)
     shift
@@ -61,13 +69,12 @@ prepare)
     [ -p "$pipe" ] || mkfifo -m 600 "$pipe"
     ;;
 watch)
+    # ss has been started when it is needed, and waits for the end of its filter. Without it there
+    # is none: an "and" with nothing after it closes nothing.
     while :; do
-        while read -r process; do echo "$process" >"$serving"; done <"$pipe"
-        read -r process <"$serving"
-        : >"$serving"
-        is_dying "${{process:-nobody}}" || continue
-        ss --kill --numeric --tcp state listening state established state syn-recv \\
-            sport = :{Port.APISERVER.value} >/dev/null
+        whom | ss --kill --numeric --tcp --filter=- \\
+            state listening state established state syn-recv \\
+            "sport = :{Port.APISERVER.value} and" >/dev/null
     done
     ;;
 esac
