@@ -114,6 +114,7 @@ def _preparation(number: int, name: str, addresses: Mapping[str, str], vip: str)
     yield _file("/etc/systemd/system/kubelet.service", KUBELET_UNIT)
     yield _file("/etc/systemd/system/kube-proxy.service", PROXY_UNIT)
     yield _file("/etc/bench/proxy.yaml", PROXY)
+    yield _file("/etc/bench/logs", LOGS)
     yield _file("/etc/bench/kubeadm.yaml", _configuration(addresses[name], vip))
     if name in PLANES:
         yield _file("/etc/haproxy/haproxy.cfg", _haproxy(addresses))
@@ -239,6 +240,21 @@ vrrp_instance VI_1 {{
 }}"""
 
 
+# Static pods write to files, and a drill reads in the journal who acquired a lease: kubelet's unit
+# passes on what comes from its beginning on, of containers to come from theirs.
+LOGS = """mkdir -p /var/log/pods
+cd /var/log/pods
+known= from=0
+while :; do
+    for one in kube-system_kube-controller-*/*/*.log kube-system_kube-scheduler-*/*/*.log; do
+        case " $known " in *" $one "*) continue ;; esac
+        [ -e "$one" ] || continue
+        known="$known $one"
+        tail -n "$from" -F "$one" 2>/dev/null &
+    done
+    from=+1
+    sleep 1
+done"""
 CONTAINERD = f"""version = 3
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
   sandbox = "{REGISTRY}/pause:3.10.2"
@@ -267,6 +283,7 @@ EnvironmentFile=-/var/lib/kubelet/kubeadm-flags.env
 ExecStart=/usr/local/bin/kubelet --bootstrap-kubeconfig=/etc/kubernetes/bootstrap-kubelet.conf \
 --kubeconfig=/etc/kubernetes/kubelet.conf --config=/var/lib/kubelet/config.yaml \
 $KUBELET_KUBEADM_ARGS
+ExecStartPost=/bin/sh -c '/bin/sh /etc/bench/logs &'
 Restart=always
 RestartSec=2
 [Install]
