@@ -16,6 +16,7 @@ from backstay.lab.groups import Seat
 from backstay.lab.model import Lab, Machine
 from backstay.lab.names import PROCESSORS, machine_handle, switch_handle
 from backstay.lab.places import MachinePlaces
+from backstay.lab.processors import SHARES
 from backstay.lab.recipe import MIRROR_DIRECTORY
 from backstay.lab.wires import BRIDGE, MACHINE_LINK
 from backstay.spec.model import IPAddress
@@ -133,7 +134,8 @@ SHARE = """
 # Computers do not wait for one another. Between groups the kernel gives each its part, whatever
 # the priorities of the programs in them, and lets one wait for half a second that had more; in one
 # group etcd at -15 goes before anything that only computes. So the guest's first process, once it
-# has its own view of the groups, and what it has begun by then, move to the group of all labs.
+# has its own view of the groups, and what it has begun by then, move to the group of all labs,
+# which may go with the last of another lab at any time.
 share_processors() {{
     for group in {processors}; do
         tries=300
@@ -149,12 +151,15 @@ share_processors() {{
 # Moves processes within the guest, of the given name or of any; fails if there is none.
 move_up() {{
     moved=1
+    together="${{1%/*/*}}/{together}"
+    mkdir -p "$together"
+    echo {shares} >"$together/cpu.shares"
     for pid in $(cat "$1/cgroup.procs"); do
         name=$(cat "/proc/$pid/comm" 2>/dev/null) || continue
         case $(sed -n 's/^NSpid:[[:space:]]*//p' "/proc/$pid/status" 2>/dev/null) in
         *[0-9][[:space:]][0-9]*)
             [ -z "$2" ] || [ "$name" = "$2" ] || continue
-            echo "$pid" >"${{1%/*/*}}/{together}/cgroup.procs" 2>/dev/null && moved=0
+            {{ echo "$pid" >"$together/cgroup.procs"; }} 2>/dev/null && moved=0
             ;;
         esac
     done
@@ -221,7 +226,8 @@ def _wiring(boot: Boot) -> str:
 
 
 def _sharing(boot: Boot) -> str:
-    return SHARE.format(processors=_words(boot.seat.processors), together=PROCESSORS)
+    groups = _words(boot.seat.processors)
+    return SHARE.format(processors=groups, together=PROCESSORS, shares=SHARES)
 
 
 def _running(boot: Boot) -> str:

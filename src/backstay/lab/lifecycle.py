@@ -37,7 +37,6 @@ from backstay.lab.places import (
     state_directory,
 )
 from backstay.lab.process import launch, remembered
-from backstay.lab.processors import make_processors
 from backstay.lab.requirements import check_requirements
 from backstay.lab.tree import ensure_tree
 from backstay.lab.waiting import banner_missing, wait_for
@@ -170,7 +169,6 @@ async def start_machine(lab: Lab, machine: Machine) -> None:
     places = lab_places.machine(machine.name)
     authorized = ensure_key(lab_places.key, comment=f"backstay lab {lab.name}")
     ensure_tree(lab, machine, places, authorized=authorized)
-    make_processors()
     places.boot_script.write_text(boot_script(_boot(lab, machine, places)))
     launch(places)
 

@@ -1,6 +1,7 @@
 """One control group in which labs and their drills share out processors by priority (version 1).
 
-Why all of them in one: docs/decisions/lab-processors.md.
+A machine's programs move there when it boots (boot.py). Why all of them in one:
+docs/decisions/lab-processors.md.
 """
 
 from __future__ import annotations
@@ -16,18 +17,6 @@ from backstay.lab.names import PROCESSORS
 
 SHARES = 16384
 """Of all labs together, where any other group has 1024."""
-
-
-def make_processors() -> None:
-    """Make the group, so that the kernel does not divide by session.
-
-    Outside of all groups priorities count among the programs of one session only (autogroup in
-    sched(7)), and each of systemd's units is one.
-    """
-    for home in _homes():
-        group = home / PROCESSORS
-        group.mkdir(exist_ok=True)
-        (group / "cpu.shares").write_text(str(SHARES))
 
 
 def release_processors() -> None:
