@@ -21,7 +21,8 @@ from backstay.drill.history import (
     Record,
     WatchEvent,
 )
-from backstay.drill.report.numbers import measure
+from backstay.drill.load.failures import Failure
+from backstay.drill.report.numbers import ASKED_AGAIN, measure
 from backstay.drill.report.times import Gap
 from fakes.drill_stories import BACK, FAULT, MARKS, MILLISECOND, story
 from fakes.drill_stories import FINAL as ENDED
@@ -110,6 +111,18 @@ def test_failed_and_unknown_are_failures_at_the_endpoint_and_clients_of_etcd_are
     assert found.errors == {"reset": 2}
     counted = [(one.name, one.ok, one.failed, one.unknown) for one in found.groups]
     assert counted == [("etcd new", 1, 1, 0), ("vip kept", 2, 1, 1)]
+
+
+def test_a_read_that_was_cut_is_asked_again_by_client_go_and_a_write_is_not() -> None:
+    """Both failed; a read that was refused, or that nobody answered in time, is its caller's."""
+    cut = [write(3, Outcome.UNKNOWN), write(3.1, Outcome.FAIL), write(3.2)]
+    reads = [
+        replace(write(4, Outcome.UNKNOWN), action=Action.READ, error=error)
+        for error in (*sorted(ASKED_AGAIN), "timeout", "http 500")
+    ]
+    found = measure(history(*cut, *reads))
+    assert (found.failed, found.handed) == (2 + 6, 2 + 2)
+    assert {Failure(error) for error in ASKED_AGAIN} <= set(Failure)
 
 
 def test_what_was_called_late_was_held_back() -> None:

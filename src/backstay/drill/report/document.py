@@ -209,6 +209,7 @@ def _numbers(numbers: Numbers) -> Mapping[str, object]:
         "operations": numbers.operations,
         "acknowledged": numbers.acknowledged,
         "failed": numbers.failed,
+        "handed": numbers.handed,
         "failed_before": numbers.failed_before,
         "told_to_retry": numbers.told_to_retry,
         "write_gap_seconds": _seconds(numbers.write_gap),

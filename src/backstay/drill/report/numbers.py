@@ -29,6 +29,10 @@ ENDPOINT = frozenset({Path.VIP, Path.SERVICE})
 KEPT = f"{Path.VIP} {Connection.KEPT}"
 """The group of clients with a connection of their own through the virtual address."""
 
+ASKED_AGAIN = frozenset({"reset", "eof", "connect reset", "ping timeout"})
+"""Ends of a connection after which client-go asks again, if all it asked was to read: GET in
+`isErrRetryableFunc` of its rest/request.go (0.37)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Group:
@@ -57,7 +61,8 @@ class Numbers:
     """Everything that is measured; None is what was not seen. Times in seconds after the fault.
 
     `failed`, `told_to_retry` and `p99`, in milliseconds and of the slowest group, are of clients
-    of the endpoint; `failed_before` the fault is none of its doing. `write_gap` and `read_gap` are
+    of the endpoint; `handed` are those failed that client-go does not ask again by itself, and
+    `failed_before` the fault is none of its doing. `write_gap` and `read_gap` are
     of those that go through the virtual address: Services find their own way, and would hide that
     it was gone. They end when anybody is served; `client_gap` is the longest that any one client
     with a kept connection there had no answer, `client_gaps` of each group. `watch_gaps` are of
@@ -73,6 +78,7 @@ class Numbers:
     operations: int
     acknowledged: int
     failed: int
+    handed: int
     failed_before: int
     told_to_retry: int
     write_gap: Gap | None
@@ -131,6 +137,7 @@ def measure(history: History) -> Numbers:
         operations=len(operations),
         acknowledged=sum(one.outcome is Outcome.OK for one in operations),
         failed=_failures(during),
+        handed=sum(_is_handed(one) for one in during),
         failed_before=_failures(before),
         told_to_retry=sum(one.told_to_retry for one in during),
         write_gap=_gap(through, times, Action.WRITE),
@@ -171,6 +178,11 @@ def _parted(
 
 def _failures(found: Iterable[Operation]) -> int:
     return sum(one.outcome is not Outcome.OK for one in found)
+
+
+def _is_handed(one: Operation) -> bool:
+    is_asked_again = one.action is Action.READ and one.error in ASKED_AGAIN
+    return one.outcome is not Outcome.OK and not is_asked_again
 
 
 def _groups(

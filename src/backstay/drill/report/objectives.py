@@ -179,9 +179,13 @@ QUANTITIES: Mapping[str, Quantity] = {
         lambda _, judgement: lost_writes(judgement),
     ),
     "failed": Quantity(
-        "requests at the endpoint that a caller of client-go would see fail",
+        "requests at the endpoint that failed, reads that client-go asks again too",
         lambda numbers, _: float(numbers.failed),
         is_of_clients=True,
+    ),
+    "handed": Quantity(
+        "requests at the endpoint that client-go hands to its caller as failed",
+        lambda numbers, _: float(numbers.handed),
     ),
     "retried": Quantity(
         "answers at the endpoint that say to try again",
