@@ -31,7 +31,7 @@ class Hierarchy:
 
     @property
     def shares_processors(self) -> bool:
-        """Whether groups here have parts of the processors, and we may choose whose."""
+        """Whether its groups are given parts of the processors, which labs arrange in version 1."""
         return self.version is Version.V1 and "cpu" in self.controllers
 
 
