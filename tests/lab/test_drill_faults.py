@@ -41,6 +41,7 @@ from backstay.drill.faults.kinds import (
     Unit,
     Way,
 )
+from backstay.drill.faults.scripts import CALM_SECONDS
 from backstay.drill.faults.steps import ETCDCTL
 from backstay.drill.faults.targets import resolve, site_of
 from backstay.drill.history import Kind, Mark, read_history
@@ -368,12 +369,13 @@ KILLED = {
     "preparing": (False, 3.0),
     "warming up": (False, 6.0),
     "arming": (True, 0.0),
-    "injecting": (True, 0.15),
-    "just injected": (True, 0.4),
-    "standing": (True, 2.5),
-    "about to undo": (True, 5.0),
-    "undoing": (True, 5.3),
-    "undone": (True, 5.8),
+    "resting": (True, 0.7),
+    "injecting": (True, CALM_SECONDS + 0.15),
+    "just injected": (True, CALM_SECONDS + 0.4),
+    "standing": (True, CALM_SECONDS + 2.5),
+    "about to undo": (True, CALM_SECONDS + 5.0),
+    "undoing": (True, CALM_SECONDS + 5.3),
+    "undone": (True, CALM_SECONDS + 5.8),
 }
 """Whether arming must have begun, and how many seconds later the drill is killed."""
 SOME = ("injecting", "undoing")

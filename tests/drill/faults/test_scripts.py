@@ -16,8 +16,10 @@ from backstay.drill.faults.acts import acts
 from backstay.drill.faults.catalogue import SCENARIOS
 from backstay.drill.faults.kinds import (
     BreakMachine,
+    BreakUnit,
     Cut,
     FlapCheck,
+    Harm,
     Lasting,
     Nothing,
     Planned,
@@ -202,6 +204,30 @@ def test_where_a_table_is_no_second_link_is_broken(machine: Machine) -> None:
     assert done.returncode == 1
     assert "of another drill stands here" in done.stderr
     assert machine.files == []
+
+
+@pytest.mark.parametrize("unit", Unit)
+@pytest.mark.parametrize("harm", Harm)
+def test_a_unit_is_broken_by_one_program(machine: Machine, unit: Unit, harm: Harm) -> None:
+    """What there is to know is known before the calm; more would delay whom the fault may hit."""
+    (act,) = acts(BreakUnit(unit, harm), ("cp-1",), SITE)
+    machine.has(f"{act.slug}.undo", act.undoing)
+    world = (
+        'systemctl() { echo "$calm $1" >&2; [ "$1" != show ] || echo loaded; }\n'
+        "calm=before\nsleep() { calm=after; }\n"
+    )
+    called = machine.play(act.injecting, world).stderr.splitlines()
+    first = next(line for line in called if line.startswith("after"))
+    assert first == f"after {'stop' if harm is Harm.STOP else 'kill'}"
+
+
+def test_what_was_undone_during_the_calm_is_not_injected(machine: Machine) -> None:
+    """Nobody would take it away again."""
+    act = cut()
+    undo = machine.has("cut.undo", act.undoing)
+    done = machine.play(act.injecting, f"sleep() {{ rm {undo}; }}\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "the undo is not armed any more\n"
 
 
 def test_no_two_kinds_of_faults_share_an_undo() -> None:

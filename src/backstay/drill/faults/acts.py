@@ -79,7 +79,7 @@ def _of_unit(host: str, unit: Unit, harm: Harm) -> Act:
     signals = f"signal {unit} {whom}"
     inject, undo, injected, stands, undone = {
         Harm.KILL: (
-            f"before=$(main {unit}); {signals} KILL",
+            f"{signals} KILL",
             f"start {unit}",
             f'[ "$(main {unit})" != "$before" ]',
             ":",
@@ -93,7 +93,7 @@ def _of_unit(host: str, unit: Unit, harm: Harm) -> Act:
             f"! is_frozen {unit}",
         ),
         Harm.STOP: (
-            f"before=$(main {unit}); stop {unit}",
+            f"stop {unit}",
             f"start {unit}",
             f'[ "$(main {unit})" != "$before" ]',
             ":",
@@ -110,6 +110,7 @@ def _of_unit(host: str, unit: Unit, harm: Harm) -> Act:
         stands=stands,
         undone=undone,
         fits=f"is_running {unit} || fail '{unit} does not run here'",
+        prepare=f"is_unit {unit} || :\nbefore=$(main {unit})",
     )
 
 

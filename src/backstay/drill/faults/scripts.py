@@ -19,6 +19,10 @@ UNDONE = f"{SIGN} undone"
 GONE = f"{SIGN} gone"
 """Before it was undone by whoever runs the script, nothing of the fault stood any more."""
 
+CALM_SECONDS = 1.5
+"""Between all that has to be looked up or started for a fault and the fault itself. On a busy
+machine that delays what is under way by more than the fault may (docs/decisions/reaper.md)."""
+
 UNDO_SECONDS = 120.0
 """How long it may take at most until what was undone is well: an apiserver boots, etcd elects."""
 
@@ -28,7 +32,12 @@ folder=/run/backstay-drill
 say() { echo "backstay-drill-sign $1 $(date +%s%N)"; }
 fail() { echo "$1" >&2; exit 1; }
 unified() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }
-is_unit() { [ "$(systemctl show --value -p LoadState "$1.service")" = loaded ]; }
+units=" "
+# Remembers who is one: at the moment of a fault every program that is started is one too many.
+is_unit() {
+    case $units in *" $1 "*) return ;; esac
+    [ "$(systemctl show --value -p LoadState "$1.service")" = loaded ] && units="$units$1 "
+}
 # The process of a unit, or where other installers have a static pod, of the pod of that name.
 main() {
     if is_unit "$1"; then systemctl show --value -p MainPID "$1.service"
@@ -73,9 +82,10 @@ within() {
 class Act:
     """What a fault is on one machine; every part is sh that may use the words above.
 
-    `fits` says with `fail` why it cannot be; `inject` and `undo` do, the latter any number of
-    times; `injected`, `stands` and `undone` test: after the injection, before the undo, and after
-    it. `runs` is a program that goes on while the fault lasts.
+    `fits` says with `fail` why it cannot be; `prepare` finds out what `inject` has to know;
+    `inject` and `undo` do, the latter any number of times; `injected`, `stands` and `undone` test:
+    after the injection, before the undo, and after it. `runs` is a program that goes on while the
+    fault lasts.
     """
 
     host: str
@@ -86,6 +96,7 @@ class Act:
     injected: str
     undone: str
     fits: str = ":"
+    prepare: str = ":"
     stands: str = ":"
     runs: str = ""
 
@@ -142,6 +153,9 @@ class Act:
         )
         return (
             f"{WORDS}injected() {{\n{self.injected}\n}}\n{self._is_armed}\n"
+            f"{self.prepare}\nsleep {CALM_SECONDS:g}\n"
+            # Whoever undid it meanwhile must not find it injected afterwards.
+            f"[ -s {self.file} ] || fail 'the undo is not armed any more'\n"
             f"say injected\nset -e\n{running}{self.inject}\n"
             f"within 50 injected || fail 'it had no effect within 10 s'\n"
         )
