@@ -82,10 +82,8 @@ class Api:
                 if path in self.things:
                     return 409, {}
                 return 201, self.store("ADDED", path, thing)
-            case "PATCH" if path in self.things:
-                thing = self.things[path]
-                thing.setdefault("data", {}).update(json.loads(body)["data"])
-                return 200, self.store("MODIFIED", path, thing)
+            case "PUT" if path in self.things:
+                return 200, self.store("MODIFIED", path, json.loads(body))
             case "GET" if path in self.things:
                 return 200, self.things[path]
             case "GET" if path.endswith("s"):

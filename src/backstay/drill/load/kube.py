@@ -53,7 +53,6 @@ FIRST_FAILURE = 300
 AT_ONCE = 16
 """Registers that are made at a time."""
 
-MERGE_PATCH = "application/merge-patch+json"
 JSON = "application/json"
 
 
@@ -81,10 +80,10 @@ class Api:
     connection: Connection | None = None
 
     async def ask(
-        self, method: str, path: str, body: bytes = b"", *, kind: str = JSON, seconds: float
+        self, method: str, path: str, body: bytes = b"", *, seconds: float
     ) -> tuple[Response, int]:
         """Return the answer, and how often we were told to come back; raises KubeError."""
-        headers = self._headers(method, path, kind if body else "")
+        headers = self._headers(method, path, has_body=bool(body))
         told = retries = 0
         while True:
             response, told = await self._attempt(headers, body, seconds, told)
@@ -124,8 +123,8 @@ class Api:
             )
         return self.connection
 
-    def _headers(self, method: str, path: str, kind: str) -> Headers:
-        body = [("content-type", kind)] if kind else []
+    def _headers(self, method: str, path: str, *, has_body: bool = False) -> Headers:
+        body = [("content-type", JSON)] if has_body else []
         return [
             (":method", method),
             (":scheme", "https"),
@@ -146,7 +145,7 @@ class Api:
         """
         try:
             connection = await self._connected(asyncio.get_running_loop().time() + seconds)
-            stream = connection.send(self._headers("GET", path, ""))
+            stream = connection.send(self._headers("GET", path))
             try:
                 while not stream.status and not stream.ended:
                     await stream.change()
@@ -195,9 +194,10 @@ class Registers:
     last_batch: int = 0
 
     async def write(self, key: str, value: str, *, seconds: float) -> Result:
-        """Patch the value blindly, as `kubectl patch --type merge` does."""
-        body = json.dumps({"data": {"value": value}}).encode()
-        return await self._one("PATCH", key, body, written=value, seconds=seconds)
+        """Replace it blindly, as `kubectl replace` does: a patch costs an apiserver much more."""
+        thing = _thing(f"{PREFIX}{key}", self.run) | {"data": {"value": value}}
+        body = json.dumps(thing).encode()
+        return await self._one("PUT", key, body, written=value, seconds=seconds)
 
     async def read(self, key: str, *, seconds: float) -> Result:
         """Get it without a resourceVersion, which is a quorum read."""
@@ -208,9 +208,7 @@ class Registers:
     ) -> Result:
         path = f"{collection(self.run)}/{PREFIX}{key}"
         try:
-            response, told = await self.api.ask(
-                method, path, body, kind=MERGE_PATCH, seconds=seconds
-            )
+            response, told = await self.api.ask(method, path, body, seconds=seconds)
             found, modified = _answered(response, told)
         except KubeError as error:
             unknown = error.fate is Fate.UNKNOWN
@@ -327,8 +325,11 @@ async def make_registers(api: Api, run: str, keys: tuple[str, ...], *, seconds: 
 
 
 async def _make(api: Api, path: str, name: str, run: str, seconds: float) -> None:
-    thing = {"metadata": {"name": name, "labels": {LABEL: run}}}
-    await good(api, "POST", path, json.dumps(thing).encode(), seconds)
+    await good(api, "POST", path, json.dumps(_thing(name, run)).encode(), seconds)
+
+
+def _thing(name: str, run: str) -> dict[str, Any]:
+    return {"metadata": {"name": name, "labels": {LABEL: run}}}
 
 
 async def good(api: Api, method: str, path: str, body: bytes, seconds: float) -> Any:  # noqa: ANN401  # JSON
