@@ -221,6 +221,13 @@ def test_a_unit_is_broken_by_one_program(machine: Machine, unit: Unit, harm: Har
     assert first == f"after {'stop' if harm is Harm.STOP else 'kill'}"
 
 
+def test_who_is_known_to_be_a_unit_is_one_whatever_failed_before(machine: Machine) -> None:
+    """Asked once, and once only."""
+    world = "systemctl() { echo asked >&2; echo loaded; }\n"
+    done = machine.play(f"{WORDS}is_unit etcd; false; is_unit etcd && echo yes\n", world)
+    assert (done.stdout, done.stderr) == ("yes\n", "asked\n")
+
+
 def test_what_was_undone_during_the_calm_is_not_injected(machine: Machine) -> None:
     """Nobody would take it away again."""
     act = cut()

@@ -35,7 +35,7 @@ unified() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }
 units=" "
 # Remembers who is one: at the moment of a fault every program that is started is one too many.
 is_unit() {
-    case $units in *" $1 "*) return ;; esac
+    case $units in *" $1 "*) return 0 ;; esac
     [ "$(systemctl show --value -p LoadState "$1.service")" = loaded ] && units="$units$1 "
 }
 # The process of a unit, or where other installers have a static pod, of the pod of that name.
