@@ -232,9 +232,25 @@ def test_what_was_undone_during_the_calm_is_not_injected(machine: Machine) -> No
     """Nobody would take it away again."""
     act = cut()
     undo = machine.has("cut.undo", act.undoing)
-    done = machine.play(act.injecting, f"sleep() {{ rm {undo}; }}\n")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "the undo is not armed any more\n"
+    begun = machine.folder / "cut.ending"
+    for undoing in (f": >{begun}", f"rm {undo}"):
+        done = machine.play(act.injecting, f"sleep() {{ {undoing}; }}\n")
+        assert (done.returncode, done.stdout) == (1, "")
+        assert done.stderr == "the undo is not armed any more\n"
+        begun.unlink(missing_ok=True)
+
+
+def test_an_undo_says_that_it_has_begun_before_anything_else(machine: Machine) -> None:
+    """So that nothing is injected behind its back, and what an undo left that died is no sign."""
+    act = cut()
+    machine.has("cut.undo", act.undoing)
+    seen = machine.folder.parent / "seen"
+    machine.play(act.undoing, f"nft() {{ ls {machine.folder} >{seen}; exit; }}\n")
+    assert "cut.ending" in seen.read_text().split()
+    assert machine.play(act.undoing).returncode == 0
+    machine.has("cut.ending", "")
+    assert machine.play(act.arm(5)).returncode == 0
+    assert "cut.ending" not in machine.files
 
 
 def test_no_two_kinds_of_faults_share_an_undo() -> None:

@@ -131,6 +131,15 @@ async def test_a_rate_is_held() -> None:
     assert all(one.due is not None and one.called >= one.due for one in found)
 
 
+@pytest.mark.parametrize("seed", range(5))
+async def test_writes_come_at_even_distances(seed: int) -> None:
+    """Drawn for, a long run of reads would look like a stop of writes."""
+    found = await worked(Quick(), 100, seconds=1.0, seed=seed, reads=75)
+    written = [place for place, one in enumerate(found) if one.action is Action.WRITE]
+    assert {after - before for before, after in pairwise(written)} == {4}
+    assert written[0] < 4
+
+
 async def test_a_client_that_is_held_back_records_since_when() -> None:
     """One slow answer makes the next operation late, and drops those that it hid."""
     found = await worked(Quick(lambda number: 0.33 if number == 3 else 0.0, enough=6), 20)

@@ -110,7 +110,10 @@ def _of_unit(host: str, unit: Unit, harm: Harm) -> Act:
         stands=stands,
         undone=undone,
         fits=f"is_running {unit} || fail '{unit} does not run here'",
-        prepare=f"is_unit {unit} || :\nbefore=$(main {unit})",
+        prepare=(
+            f"is_unit {unit} || :\nbefore=$(main {unit})\n"
+            f"[ \"${{before:-0}}\" != 0 ] || fail '{unit} does not run here'"
+        ),
     )
 
 

@@ -33,7 +33,7 @@ say() { echo "backstay-drill-sign $1 $(date +%s%N)"; }
 fail() { echo "$1" >&2; exit 1; }
 unified() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }
 units=" "
-# Remembers who is one: at the moment of a fault every program that is started is one too many.
+# Remembers who is one: right before a fault every program that is started delays whom it may hit.
 is_unit() {
     case $units in *" $1 "*) return 0 ;; esac
     [ "$(systemctl show --value -p LoadState "$1.service")" = loaded ] && units="$units$1 "
@@ -115,13 +115,18 @@ class Act:
         """Where the script is that undoes it."""
         return f"{FOLDER}/{self.slug}.undo"
 
+    @property
+    def ending(self) -> str:
+        """What is there while it is being undone, longer than the script that does it."""
+        return f"{FOLDER}/{self.slug}.ending"
+
     def arm(self, seconds: float) -> str:
         """Return the script after which the machine undoes the fault whatever becomes of us."""
         return "".join(self._arm(seconds))
 
     def _arm(self, seconds: float) -> Iterator[str]:
         yield f"{WORDS}{_ALONE}{self.fits}\n"
-        yield f"umask 077\nmkdir -p {FOLDER}\n"
+        yield f"umask 077\nmkdir -p {FOLDER}\nrm -f {self.ending}\n"
         yield _written(f"{self.file}.new", self.undoing)
         if self.runs:
             yield _written(f"{FOLDER}/{self.slug}.run", WORDS + self.runs)
@@ -154,8 +159,9 @@ class Act:
         return (
             f"{WORDS}injected() {{\n{self.injected}\n}}\n{self._is_armed}\n"
             f"{self.prepare}\nsleep {CALM_SECONDS:g}\n"
-            # Whoever undid it meanwhile must not find it injected afterwards.
-            f"[ -s {self.file} ] || fail 'the undo is not armed any more'\n"
+            # Whoever undoes it meanwhile must not find it injected afterwards.
+            f"[ -s {self.file} ] && [ ! -e {self.ending} ]"
+            " || fail 'the undo is not armed any more'\n"
             f"say injected\nset -e\n{running}{self.inject}\n"
             f"within 50 injected || fail 'it had no effect within 10 s'\n"
         )
@@ -171,10 +177,11 @@ class Act:
             f"# Run by a timer, or by anybody, it undoes a drill's fault: {self.what}\n"
             f"{WORDS}stands() {{\n{self._stands}\n}}\n"
             f"undo() {{\n{ending}{self.undo}\n}}\nundone() {{\n{self.undone}\n}}\n"
+            f"mkdir -p {FOLDER} && : >{self.ending}\n"
             "stands || say gone\nundo\n"
             f"within {UNDO_SECONDS * 5:.0f} undone || fail 'it is not undone'\n"
             "say undone\n"
-            f"rm -f {self.file} {FOLDER}/{self.slug}.run\n"
+            f"rm -f {self.file} {FOLDER}/{self.slug}.run {self.ending}\n"
             f"! systemctl is-active --quiet {self.unit}.timer || systemctl stop {self.unit}.timer\n"
         )
 

@@ -29,6 +29,8 @@ REOPEN_SECONDS = 0.1
 
 SNAPSHOT_SECONDS = 5.0
 
+HUNDRED = 100
+
 LEFT = "left"
 """The error of an operation that was under way when its client was told to go."""
 
@@ -58,6 +60,10 @@ class Working:
     random: Random
     seconds: float
     written: int = field(default=0)
+    share: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.share = self.random.randrange(HUNDRED)
 
     async def run(self, notebook: Notebook) -> None:
         """Operate at each tick until stopped.
@@ -91,9 +97,14 @@ class Working:
             await self.store.close()
 
     def _to_write(self) -> str | None:
-        """Return a value that nobody has written, None to read."""
-        if self.random.randrange(100) < self.worker.reads:
+        """Return a value that nobody has written, None to read.
+
+        Writes are spread evenly: drawn for, they would leave gaps that nobody was broken for.
+        """
+        self.share += HUNDRED - self.worker.reads
+        if self.share < HUNDRED:
             return None
+        self.share -= HUNDRED
         self.written += 1
         return f"{self.worker.client.name}-{self.written}"
 

@@ -194,7 +194,7 @@ class Registers:
     last_batch: int = 0
 
     async def write(self, key: str, value: str, *, seconds: float) -> Result:
-        """Replace it blindly, as `kubectl replace` does: a patch costs an apiserver much more."""
+        """Replace it, whatever is there: a patch costs an apiserver much more."""
         thing = _thing(f"{PREFIX}{key}", self.run) | {"data": {"value": value}}
         body = json.dumps(thing).encode()
         return await self._one("PUT", key, body, written=value, seconds=seconds)
