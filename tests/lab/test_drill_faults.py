@@ -62,7 +62,7 @@ pytestmark = pytest.mark.lab
 
 NAME = "t-drill-faults"
 PLANES = ("cp-1", "cp-2", "cp-3")
-ARMED_SECONDS = 4.0
+ARMED_SECONDS = CALM_SECONDS + 4.0
 FROZEN = "grep -c '^State:.T' /proc/$(systemctl show --value -p MainPID {unit})/status"
 READ = f"{ETCDCTL} get backstay-health >/dev/null 2>&1 && echo yes || echo no"
 
