@@ -378,7 +378,7 @@ KILLED = {
     "undone": (True, CALM_SECONDS + 5.8),
 }
 """Whether arming must have begun, and how many seconds later the drill is killed."""
-SOME = ("resting", "injecting", "undoing")
+SOME = ("injecting", "undoing")
 """Each costs the armed time; BACKSTAY_KILL_MOMENTS=all tries every moment."""
 MOMENTS = tuple(KILLED) if os.environ.get("BACKSTAY_KILL_MOMENTS") == "all" else SOME
 
