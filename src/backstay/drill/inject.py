@@ -38,7 +38,7 @@ from backstay.fleet.world import World
 
 ARM_SECONDS = 20.0
 INJECT_SECONDS = 20.0
-"""Half of it may be waiting for the effect."""
+"""Half of it may be waiting for the effect, and some of it is calm before."""
 STOP_SECONDS = 120.0
 """An orderly stop may take the 90 s after which systemd kills."""
 LATE_SECONDS = 20.0

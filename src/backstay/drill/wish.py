@@ -52,7 +52,7 @@ class Wish:
 
     @property
     def course(self) -> Course:
-        """How long each phase takes; the slowest client calls every 0.6 s, at a scale of 1."""
+        """How long each phase takes; of three planes the slowest client calls twice a second."""
         fault = self.scenario.seconds if self.seconds is None else self.seconds
         return Course(fault=fault, calm=max(1.0, 1.0 / self.scale), after=self.scenario.after)
 

@@ -41,7 +41,8 @@ STEPPED = (*CALM, "gap<=5*election", "elections<=1")
 HANDED = (*CALM, "gap<=0.5s", "median gap<=0.22*election", "elections=1")
 """A tenth of an election: nobody waits for a time-out when the leader itself names its heir. But
 what is on its way to the old leader from a follower in that moment is dropped without a word, and
-waits for etcd's time-out of a request (etcd-io/etcd#8975): one or two of 120 writes per second."""
+waits for etcd's time-out of a request (etcd-io/etcd#8975): one or two,
+of 120 writes per second then and of some 60 now."""
 RESTARTED = (*CALM, "gap<=0.5s")
 """The apiserver that asks a member alone is drained before that restarts. What is left: while the
 leader hands over, a write on its way from a follower may be dropped (see HANDED)."""
