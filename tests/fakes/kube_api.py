@@ -83,7 +83,10 @@ class Api:
                     return 409, {}
                 return 201, self.store("ADDED", path, thing)
             case "PUT" if path in self.things:
-                return 200, self.store("MODIFIED", path, json.loads(body))
+                thing = json.loads(body)
+                if thing["metadata"]["name"] != path.rpartition("/")[2]:
+                    return 400, {}
+                return 200, self.store("MODIFIED", path, thing)
             case "GET" if path in self.things:
                 return 200, self.things[path]
             case "GET" if path.endswith("s"):

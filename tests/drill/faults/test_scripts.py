@@ -208,7 +208,9 @@ def test_where_a_table_is_no_second_link_is_broken(machine: Machine) -> None:
 
 @pytest.mark.parametrize("unit", Unit)
 @pytest.mark.parametrize("harm", Harm)
-def test_a_unit_is_broken_by_one_program(machine: Machine, unit: Unit, harm: Harm) -> None:
+def test_nothing_is_asked_between_the_calm_and_the_harm_of_a_unit(
+    machine: Machine, unit: Unit, harm: Harm
+) -> None:
     """What there is to know is known before the calm; more would delay whom the fault may hit."""
     (act,) = acts(BreakUnit(unit, harm), ("cp-1",), SITE)
     machine.has(f"{act.slug}.undo", act.undoing)

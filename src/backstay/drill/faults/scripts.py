@@ -172,11 +172,11 @@ class Act:
 
         It says first if somebody had undone it already, or if the fault ended by itself.
         """
-        ending = f"! systemctl stop {self.runner}\n" if self.runs else ""
+        stopping = f"! systemctl stop {self.runner}\n" if self.runs else ""
         return (
             f"# Run by a timer, or by anybody, it undoes a drill's fault: {self.what}\n"
             f"{WORDS}stands() {{\n{self._stands}\n}}\n"
-            f"undo() {{\n{ending}{self.undo}\n}}\nundone() {{\n{self.undone}\n}}\n"
+            f"undo() {{\n{stopping}{self.undo}\n}}\nundone() {{\n{self.undone}\n}}\n"
             f"mkdir -p {FOLDER} && : >{self.ending}\n"
             "stands || say gone\nundo\n"
             f"within {UNDO_SECONDS * 5:.0f} undone || fail 'it is not undone'\n"

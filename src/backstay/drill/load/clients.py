@@ -29,8 +29,6 @@ REOPEN_SECONDS = 0.1
 
 SNAPSHOT_SECONDS = 5.0
 
-HUNDRED = 100
-
 LEFT = "left"
 """The error of an operation that was under way when its client was told to go."""
 
@@ -60,10 +58,11 @@ class Working:
     random: Random
     seconds: float
     written: int = field(default=0)
-    share: int = field(init=False)
+    owed: int = field(init=False)
+    """Hundredths of a write that are due."""
 
     def __post_init__(self) -> None:
-        self.share = self.random.randrange(HUNDRED)
+        self.owed = self.random.randrange(100)
 
     async def run(self, notebook: Notebook) -> None:
         """Operate at each tick until stopped.
@@ -101,10 +100,9 @@ class Working:
 
         Writes are spread evenly: drawn for, they would leave gaps that nobody was broken for.
         """
-        self.share += HUNDRED - self.worker.reads
-        if self.share < HUNDRED:
+        writes, self.owed = divmod(self.owed + 100 - self.worker.reads, 100)
+        if not writes:
             return None
-        self.share -= HUNDRED
         self.written += 1
         return f"{self.worker.client.name}-{self.written}"
 

@@ -14,6 +14,7 @@ OPERATIONS_PER_KEY = 120
 FEWEST_KEYS = 50
 
 EVEN = 50
+"""Of a hundred operations that read where gaps of writes are to show: members are asked seldom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ def load_plan(
 
 
 def _reads(rates: Rates, client: Client) -> int:
-    """Return how many of a hundred operations read: of few in etcd itself half show its gaps."""
+    """Return how many of a hundred operations of a client read."""
     return EVEN if client.path is Path.ETCD else rates.reads
 
 
