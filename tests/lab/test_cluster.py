@@ -120,6 +120,34 @@ def test_a_silent_exec_and_a_silent_watch_are_not_cut(lab: RealLab) -> None:
         assert watch.stdout.readline() == "configmap/silent\n"
 
 
+def test_a_pod_on_a_worker_meets_no_apiserver_that_froze(lab: RealLab) -> None:
+    """The Service leads to the balancers, which know: kube-proxy would draw it every third time."""
+    pods = ("get", "pods", "-l", "app=probe", "--field-selector=spec.nodeName=w-1", "-o", "name")
+    pod = lab.kubectl(*pods).stdout.strip()
+    signal = "systemctl kill --kill-who=main --signal={} kube-apiserver.service"
+    lab.sh("cp-2", signal.format("STOP"))
+    try:
+        eventually(lambda: _has_left(lab, "cp-2"), seconds=20, what="cp-2 out of all balancers")
+        assert _ask_the_api(lab, pod, times=30) == ["200"] * 30
+    finally:
+        lab.sh("cp-2", signal.format("CONT"))
+
+
+def _has_left(lab: RealLab, plane: str) -> bool:
+    """Tell whether no balancer sends anybody to that apiserver any more."""
+    stat = "echo show stat | socat - UNIX-CONNECT:/run/haproxy/admin.sock"
+    lines = [line for each in PLANES for line in lab.sh(each, stat).splitlines()]
+    return sum(f",{plane}," in line and ",DOWN" in line for line in lines) == len(PLANES)
+
+
+def _ask_the_api(lab: RealLab, pod: str, *, times: int) -> list[str]:
+    """Ask the Service of the API over new connections; return the statuses, 000 for no answer."""
+    url = "https://kubernetes.default.svc.cluster.local/readyz"
+    ask = f"curl -k -s -m 2 -o /dev/null -w '%{{http_code}} ' {url}"
+    script = f"n=0; while [ $n -lt {times} ]; do {ask}; n=$((n + 1)); done"
+    return lab.kubectl("exec", pod, "--", "sh", "-c", script).stdout.split()
+
+
 def _ask_often(lab: RealLab, pod: str) -> set[str]:
     """Ask the Service 40 times, each over a new connection; return who answered."""
     url = "http://probe.default.svc.cluster.local/"

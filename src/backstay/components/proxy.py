@@ -5,6 +5,7 @@ With a configuration file it would ignore them.
 
 from __future__ import annotations
 
+from backstay.components import in_cluster
 from backstay.components.addresses import Port, endpoint_url, everywhere, socket_text
 from backstay.components.controllers import QUICK_PINGS
 from backstay.components.flags import Flags, command, merged
@@ -18,10 +19,11 @@ from backstay.spec.model import Component
 
 
 def proxy(place: Place) -> tuple[Resource, ...]:
-    """Return kube-proxy and its kubeconfig; nothing on a host that is no node."""
+    """Return kube-proxy, its access and what goes before it; nothing where there is no node."""
     if not place.is_node:
         return ()
     program, pair = place.program("kube-proxy"), place.certificates["proxy"]
+    rules = in_cluster.rules(place)
     access = kubeconfig("proxy", server=endpoint_url(place.spec), pair=pair)
     flags = {"kubeconfig": access.path, **_flags(place)}
     unit = Unit(
@@ -30,6 +32,7 @@ def proxy(place: Place) -> tuple[Resource, ...]:
         Tier.NODE,
         section=("Wants=network-online.target", "After=network-online.target"),
         service=(
+            in_cluster.LOAD,
             command(program.path, merged(place.spec, Component.PROXY, flags)),
             *QUICK_PINGS,
             *FOREVER,
@@ -40,10 +43,10 @@ def proxy(place: Place) -> tuple[Resource, ...]:
             "CapabilityBoundingSet=CAP_NET_ADMIN CAP_NET_RAW CAP_SYS_RESOURCE",
             "RestrictAddressFamilies=AF_INET AF_INET6 AF_NETLINK AF_UNIX",
         ),
-        reads=(program, access, *place.kept(KeptName.KUBERNETES_CERTIFICATE)),
+        reads=(program, access, rules, *place.kept(KeptName.KUBERNETES_CERTIFICATE)),
         rereads=(pair,),
     )
-    return (program, access, *install(unit))
+    return (program, access, rules, *install(unit))
 
 
 def _flags(place: Place) -> Flags:

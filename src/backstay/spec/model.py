@@ -54,6 +54,13 @@ class KubeletServer(StrEnum):
     ENDPOINT = "endpoint"
 
 
+class KubernetesService(StrEnum):
+    """Who answers pods that ask the Service `kubernetes`, on nodes that are no balancers."""
+
+    ENDPOINT = "endpoint"
+    APISERVERS = "apiservers"
+
+
 class KeyKind(StrEnum):
     """Kind of private key of a certificate."""
 
@@ -247,6 +254,8 @@ class Proxy(Part):
 
     mode: ProxyMode = ProxyMode.NFTABLES
     """nftables: one lookup per packet however many Services (KEP-3866)."""
+    kubernetes_service: KubernetesService = KubernetesService.ENDPOINT
+    """endpoint: the vip, which knows who is alive; apiservers: any, as kube-proxy draws them."""
 
 
 class Dns(Part):
