@@ -262,11 +262,17 @@ async def test_a_watch_that_ended_leaves_nothing_behind(
 
 async def test_a_watch_ends_with_its_member(member: Member, registers: Registers) -> None:
     """A watch on a member that stops is not silent."""
-    stopping = asyncio.ensure_future(once_watched(member, lambda: None))
-    stopping.add_done_callback(lambda _: asyncio.ensure_future(member.stop()))
+
+    async def stop() -> None:
+        await once_watched(member, lambda: None)
+        await member.stop()
+
+    stopping = asyncio.ensure_future(stop())
     found, heard = await ending(registers, 100)
     assert found.error
     assert heard == ["opened"]
+    # While it is still stopping, it says that it goes away.
+    await stopping
     found, heard = await ending(registers, 100)
     assert (found.error, heard) == ("not connected", [])
 
