@@ -144,6 +144,42 @@ def test_no_running_unit_finds_new_files_before_its_turn() -> None:
     assert "files" not in [stage.name for stage in plan.stages]
 
 
+PROGRAM = "/usr/local/bin/kube-apiserver"
+APISERVER_UNIT = "/etc/systemd/system/kube-apiserver.service"
+
+
+def without(path: str) -> Case:
+    """A cluster whose members and apiservers differ from the wish, and lack a file on cp-1."""
+    case = built(THREE, Wished.OTHER)
+    del case.world.computers["cp-1"].tree[path]
+    return case
+
+
+def placed(stage: Stage) -> set[str]:
+    return {c.key.name for step in stage.steps if isinstance(step, Converge) for c in step.changes}
+
+
+def test_an_apiserver_finds_what_it_lacks_when_it_comes_back_with_its_member() -> None:
+    """By its own turn the gate of the member's would have waited in vain."""
+    case = without(PROGRAM)
+    stages = {stage.name: stage for stage in case.look().plan().stages}
+    assert PROGRAM in placed(stages["etcd cp-1"])
+    assert APISERVER_UNIT in placed(stages["apiserver cp-1"])
+    case.world.perform(case.look().plan())
+    assert case.look().plan().is_empty
+
+
+def test_a_unit_that_comes_early_brings_all_that_it_reads() -> None:
+    """Stopped after the member's turn, nobody would see that it runs with older files."""
+    case = without(APISERVER_UNIT)
+    tree = case.world.computers["cp-1"].tree
+    tree[PROGRAM] = replace(tree[PROGRAM], digest="0" * 64)
+    stages = {stage.name: stage for stage in case.look().plan().stages}
+    assert placed(stages["etcd cp-1"]) >= {PROGRAM, APISERVER_UNIT}
+    assert not placed(stages["apiserver cp-1"])
+    assert hosts_of(stages["apiserver cp-1"]) == ["cp-1"]
+
+
 def test_the_store_comes_before_its_servers_and_they_before_their_balancers() -> None:
     """Tiers one after the other, each through all its hosts."""
     plan = built(APART, Wished.OTHER).look().plan()

@@ -4,7 +4,7 @@ Starting a unit that is not running takes nothing away, so all such units of all
 together; where apiservers are among them, what only an apiserver gives work follows once those
 are ready, at the same time as the cluster's objects. Restarting or reloading a running unit takes
 something away: those go host by host behind gates, each with the files that cause it, so that no
-running unit finds new files before its turn.
+running unit finds changed files before its turn.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from backstay.components.before_etcd import bound
+from backstay.components.units import UNITS
 from backstay.components.wish import Manifest
 from backstay.planning.drift import Drift, object_name
 from backstay.planning.observation import Observation
@@ -21,6 +22,7 @@ from backstay.planning.plan import (
     ApiReady,
     ApplyObjects,
     Change,
+    ChangeKind,
     Converge,
     DeploymentAvailable,
     EndpointServes,
@@ -58,7 +60,7 @@ class Setting:
 
 def order(setting: Setting, drift: Drift) -> tuple[Stage, ...]:
     """Return the stages that mend the drift; none when there is none."""
-    rolling = dict(_rolling(drift))
+    rolling = dict(_rolling(setting, drift))
     roll = tuple(_roll(setting, drift, rolling))
     start, join = _start(setting, drift)
     objects = _cluster_objects(setting, drift)
@@ -96,11 +98,13 @@ def disturbs(change: Change) -> bool:
     return not _is_start(change) and bool(fields & {"digest", "recorded"})
 
 
-def _rolling(drift: Drift) -> Iterator[tuple[str, Mapping[Key, Tier]]]:
+def _rolling(setting: Setting, drift: Drift) -> Iterator[tuple[str, Mapping[Key, Tier]]]:
     """Yield for each host which keys must wait for the turn of a running unit that reads them.
 
-    What a unit that is to be started reads too cannot wait: the start comes before all turns.
+    What a unit that is to be started reads too cannot wait: the start comes before all turns. And
+    an apiserver that goes with its member has to come back with it: what it lacks comes before.
     """
+    together = set(bound(setting.spec))
     for host, changes in drift.hosts.items():
         services = tuple(_services(changes))
         at_once = {key for change, one in services if _is_start(change) for key in one.reads}
@@ -109,7 +113,22 @@ def _rolling(drift: Drift) -> Iterator[tuple[str, Mapping[Key, Tier]]]:
             if disturbs(change):
                 for key in {service.key, *service.reads} - at_once:
                     turns[key] = min(turns.get(key, service.tier), service.tier)
+        if host in together and Tier.ETCD in turns.values():
+            turns |= dict.fromkeys(_wanted_early(changes, turns), Tier.ETCD)
         yield host, turns
+
+
+def _wanted_early(changes: Sequence[Change], turns: Mapping[Key, Tier]) -> tuple[Key, ...]:
+    """Return which files an apiserver has to find that its member's turn starts anew.
+
+    Those that are not there at all; and if the unit itself is among them all others, or it would
+    run with the new unit's digest and what it read of before.
+    """
+    files = [one for one in changes if not isinstance(one.resource, Service)]
+    mine = [one for one in files if turns.get(one.key) is Tier.APISERVER]
+    lacking = tuple(one.key for one in mine if one.kind is ChangeKind.ADD)
+    has_unit = any(key.name.startswith(UNITS) for key in lacking)
+    return tuple(one.key for one in mine) if has_unit else lacking
 
 
 def _files(drift: Drift, rolling: Mapping[str, Mapping[Key, Tier]]) -> Stage | None:
