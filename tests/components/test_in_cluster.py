@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from component_sites import CASES, DEDICATED, STACKED, site_of, spec_of, text_of, unit_of
+from component_sites import CASES, DEDICATED, STACKED, host, site_of, spec_of, text_of, unit_of
 
 from backstay.components.assemble import build
 from backstay.components.in_cluster import RULES
@@ -43,9 +43,12 @@ def test_the_kernel_accepts_them(case: str, tmp_path: Path) -> None:
 
 
 def test_who_may_become_the_holder_leads_nowhere() -> None:
-    """Its own connections would be cut by a hand-over; of dedicated balancers none is a node."""
+    """Its own connections would be cut by a hand-over."""
     assert leading("stacked") == {"w-1"}
+    assert leading("ipv6") == {"w-1"}
     assert leading("dedicated") == {"cp-1", "cp-2", "cp-3", "cp-4", "cp-5", "w-1", "w-2"}
+    both = host("b-1", "10.0.0.50", "worker", "load-balancer")
+    assert "b-1" not in leading({**STACKED, "hosts": [*STACKED["hosts"], both]})
 
 
 def test_without_an_address_of_ours_kube_proxy_chooses() -> None:
@@ -60,13 +63,6 @@ def test_the_owner_can_leave_it_to_kube_proxy() -> None:
     assert set(left.values()) == {"table ip backstay_service\ndelete table ip backstay_service\n"}
 
 
-def test_an_address_is_not_led_to_one_of_the_other_family() -> None:
-    """No rule could do that."""
-    services = {"services": "fd00:20::/112", "pods": "fd00:10::/48", "podsPerNodePrefix": 64}
-    assert leading({**STACKED, "network": services}) == set()
-    assert leading("ipv6") == {"w-1"}
-
-
 def test_they_come_before_kube_proxy_s_own() -> None:
     """Its rules choose at -100 and 100, and whoever comes first has chosen."""
     text = rules_of("stacked")["w-1"]
@@ -76,11 +72,19 @@ def test_they_come_before_kube_proxy_s_own() -> None:
     assert text.count("ip daddr 10.96.0.1 tcp dport 443 dnat to 10.0.0.100:8443") == 2
 
 
-def test_another_address_brings_kube_proxy_to_load_them_again() -> None:
+def test_answers_come_back_whoever_asked() -> None:
+    """What is led has the node's address: balancers that are no nodes know no way to pods."""
+    (line,) = (line for line in rules_of("dedicated")["w-1"].splitlines() if "masquerade" in line)
+    assert "saddr" not in line
+    assert "ct original ip daddr 10.96.0.1 ct original proto-dst 443" in line
+
+
+@pytest.mark.parametrize("endpoint", [{"vip": "10.0.0.99"}, {"vip": "10.0.0.100", "port": 9443}])
+def test_another_address_brings_kube_proxy_to_load_them_again(endpoint: dict[str, object]) -> None:
     """The file is among what its unit's digest covers."""
     units = [
         unit_of(build(site_of(spec_of(case))).hosts["w-1"], "kube-proxy")
-        for case in (STACKED, {**STACKED, "endpoint": {"vip": "10.0.0.99"}})
+        for case in (STACKED, {**STACKED, "endpoint": endpoint})
     ]
     digests = [next(line for line in unit.splitlines() if "DIGEST" in line) for unit in units]
     assert digests[0] != digests[1]

@@ -19,7 +19,7 @@ from backstay.spec.model import Component
 
 
 def proxy(place: Place) -> tuple[Resource, ...]:
-    """Return kube-proxy, its access and what goes before it; nothing where there is no node."""
+    """Return kube-proxy, its kubeconfig and the rules before its own; nothing where no node is."""
     if not place.is_node:
         return ()
     program, pair = place.program("kube-proxy"), place.certificates["proxy"]

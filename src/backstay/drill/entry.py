@@ -17,6 +17,7 @@ from backstay.fleet.authorities import fetch_authority, signed
 from backstay.fleet.world import World
 from backstay.pki.request import AuthorityName, CertificateRequest, Profile, admin_request
 from backstay.spec.model import ClusterSpec, Host
+from backstay.spec.ranges import SERVICE_PORT, kubernetes_service
 
 USER = "backstay-drill"
 LIFETIME = timedelta(hours=4)
@@ -25,7 +26,6 @@ LIFETIME = timedelta(hours=4)
 REACH_SECONDS = 1.0
 APISERVER_NAME = "kubernetes.default.svc"
 MEMBER_PORT = 2379
-SERVICE_PORT = 443
 
 
 @asynccontextmanager
@@ -101,10 +101,10 @@ async def _endpoint(
 async def _service(
     spec: ClusterSpec, world: World, tunnels: AsyncExitStack, through: str
 ) -> Address | None:
-    """Return the Service's address as a node sees it, through its kube-proxy."""
+    """Return the Service's address as a node's own programs see it, through its rules."""
     if not spec.nodes:
         return None
-    first = str(next(spec.network.services.hosts()))
+    first = str(kubernetes_service(spec))
     local = await tunnels.enter_async_context(world.machine(through).reach(first, SERVICE_PORT))
     return Address("127.0.0.1", local, APISERVER_NAME)
 

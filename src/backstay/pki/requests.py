@@ -18,6 +18,7 @@ from backstay.pki.request import (
     ecdsa,
 )
 from backstay.spec.model import ClusterSpec, Host, IPAddress, KeyKind
+from backstay.spec.ranges import kubernetes_service
 
 DIRECTORY = "/etc/kubernetes/pki"
 LOOPBACK = IPv4Address("127.0.0.1")
@@ -198,8 +199,8 @@ def _apiserver_names(
     service = ("kubernetes", "default", "svc", spec.dns.domain)
     spellings = [".".join(service[:count]) for count in range(1, len(service) + 1)]
     dns_names = [host.name, *spellings, "localhost"]
-    first_service = spec.network.services.network_address + 1
-    addresses: list[IPAddress] = [*host.addresses, *_loopbacks(host), first_service]
+    service_address = kubernetes_service(spec)
+    addresses: list[IPAddress] = [*host.addresses, *_loopbacks(host), service_address]
     if spec.endpoint.vip is not None:
         addresses.append(spec.endpoint.vip)
     if spec.endpoint.name is not None:

@@ -255,7 +255,7 @@ class Proxy(Part):
     mode: ProxyMode = ProxyMode.NFTABLES
     """nftables: one lookup per packet however many Services (KEP-3866)."""
     kubernetes_service: KubernetesService = KubernetesService.ENDPOINT
-    """endpoint: the vip, which knows who is alive; apiservers: any, as kube-proxy draws them."""
+    """endpoint: a vip's balancers, who know who is alive; apiservers: as kube-proxy draws them."""
 
 
 class Dns(Part):

@@ -1,11 +1,11 @@
-"""Rules about the ranges of pods and Services: how large, where, and apart from all else."""
+"""Ranges of pods and Services: how large, where, apart from all else; and the API among them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network
 
-from backstay.spec.model import ClusterSpec, Cni
+from backstay.spec.model import ClusterSpec, Cni, IPAddress
 from backstay.spec.violation import Violation
 
 # kube-apiserver refuses more than 20 bits of Service addresses (options/validation.go).
@@ -17,6 +17,13 @@ NOT_FOR_PODS = 3
 # kube-controller-manager refuses more bits between the range and a node's part (cidr_set.go).
 MOST_NODE_BITS_V6 = 16
 V6 = 6
+SERVICE_PORT = 443
+"""Where the Service `kubernetes` listens: apiservers make it so."""
+
+
+def kubernetes_service(spec: ClusterSpec) -> IPAddress:
+    """Return where pods find the API: the first address, which apiservers take for themselves."""
+    return spec.network.services[1]
 
 
 def ranges(spec: ClusterSpec) -> Iterator[Violation]:
