@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from backstay.drill import inject
 from backstay.drill.faults.kinds import (
     BreakMachine,
     BreakUnit,
@@ -20,6 +21,7 @@ from backstay.drill.faults.kinds import (
     Restart,
     Unit,
 )
+from backstay.drill.faults.scripts import DISARMED
 from backstay.drill.faults.targets import Site
 from backstay.drill.inject import Turn, armed_seconds, injected
 from backstay.drill.machines import Machines
@@ -51,6 +53,8 @@ def stage(script: str) -> str:
         return "arm"
     if "injected() {" in script:
         return "inject"
+    if script.startswith("[ ! -e "):
+        return "call off"
     return "step" if "serving() {" in script else "undo"
 
 
@@ -175,6 +179,12 @@ class _Switch:
         return () if self.mended_by_others else tuple(h for what, h in self.seen if what == "arm")
 
 
+@pytest.fixture(autouse=True)
+def short_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whole machines of tests do nothing that is to be over."""
+    monkeypatch.setattr(inject, "CALM_SECONDS", 0.001)
+
+
 async def test_all_are_armed_before_any_is_broken_and_all_are_undone() -> None:
     """The block begins when the fault stands everywhere, and ends when nothing of it is left."""
     watched = Watched()
@@ -228,14 +238,50 @@ async def test_it_is_undone_however_the_block_ends(error: BaseException) -> None
 async def test_an_injection_on_its_way_arrives_before_its_undo() -> None:
     """Who cancels waits for what has left: it must not come after all is said to be well."""
     watched = Watched(pause=0.02)
-    entering = asyncio.ensure_future(watched.broken(FREEZE, "cp-1").__aenter__())
-    while "injected" not in watched.stages():
+    with pytest.raises(asyncio.CancelledError):
+        await stopped(watched, "cp-1")
+    assert watched.stages() == ["arm", "inject", "injected", "call off", "undo", "undone"]
+    assert sorted(watched.ended) == ["arm", "call off", "inject", "undo"]
+    assert watched.ended[-1] == "undo"
+
+
+async def stopped(watched: Watched, *hosts: str) -> None:
+    """Enter the block, and be stopped as soon as the scripts that inject are on their way."""
+    entering = asyncio.ensure_future(watched.broken(FREEZE, *hosts).__aenter__())
+    while watched.stages().count("inject") < len(hosts):
         await asyncio.sleep(0.001)
     entering.cancel()
+    await entering
+
+
+async def test_a_machine_that_does_not_hear_that_it_is_called_off_is_undone_all_the_same() -> None:
+    """Nobody but who reads the history has to know."""
+    lost = UnreachableError("the connection was lost")
+    watched = Watched(lambda _host, what: lost if what == "call off" else None, 0.02)
     with pytest.raises(asyncio.CancelledError):
-        await entering
-    assert watched.stages() == ["arm", "inject", "injected", "undo", "undone"]
-    assert watched.ended == ["arm", "inject", "undo"]
+        await stopped(watched, *HOSTS)
+    assert watched.stages().count("undone") == 3
+
+
+@pytest.mark.parametrize("why", ["it had no effect within 10 s", "no space left on device"])
+async def test_what_goes_wrong_while_it_is_called_off_is_raised_all_the_same(why: str) -> None:
+    """Something may stand; only who refused because we called it off has done well."""
+    no = Completed(1, "", why)
+    watched = Watched(lambda host, what: no if (host, what) == ("cp-2", "inject") else None, 0.02)
+    with pytest.raises(StepFailedError) as error:
+        await stopped(watched, *HOSTS)
+    assert error.value.why == why
+    assert watched.stages().count("undone") == 3
+
+
+async def test_a_fault_that_others_undid_before_it_was_injected_is_no_drill() -> None:
+    """Nobody called it off, so nobody may think that it stood."""
+    no = Completed(1, "", DISARMED)
+    watched = Watched(lambda _host, what: no if what == "inject" else None)
+    with pytest.raises(StepFailedError) as error:
+        async with watched.broken(FREEZE, "cp-1"):
+            pytest.fail("the block began")
+    assert error.value.why == DISARMED
 
 
 async def test_an_undo_that_fails_is_told_and_raised() -> None:
@@ -358,6 +404,26 @@ async def test_a_machine_is_broken_by_whoever_holds_its_power(power: Power) -> N
     async with watched.broken(BreakMachine(power), "cp-3", machines=_Switch(watched.seen)):
         assert watched.stages() == ["arm", "injected", power.value]
     assert watched.stages()[3:] == ["mend", "undone"]
+
+
+async def test_whole_machines_rest_between_arming_and_the_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who is stopped meanwhile waits for no end of it, and has broken nothing."""
+    monkeypatch.setattr(inject, "CALM_SECONDS", 60.0)
+    watched = Watched()
+    standing = watched.broken(
+        BreakMachine(Power.KILL), "cp-1", "cp-2", machines=_Switch(watched.seen)
+    )
+    entering = asyncio.ensure_future(standing.__aenter__())
+    while watched.stages().count("arm") < 2:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
+    entering.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        async with asyncio.timeout(20):
+            await entering
+    assert watched.stages() == ["arm", "arm", *("mend", "undone") * 2]
 
 
 async def test_a_machine_that_others_mended_is_told_as_such() -> None:

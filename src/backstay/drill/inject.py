@@ -8,7 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    contextmanager,
+    nullcontext,
+    suppress,
+)
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TypeVar
@@ -28,7 +34,15 @@ from backstay.drill.faults.kinds import (
     Restart,
     said,
 )
-from backstay.drill.faults.scripts import GONE, INJECTED, UNDO_SECONDS, UNDONE, Act
+from backstay.drill.faults.scripts import (
+    CALM_SECONDS,
+    DISARMED,
+    GONE,
+    INJECTED,
+    UNDO_SECONDS,
+    UNDONE,
+    Act,
+)
 from backstay.drill.faults.steps import SERVING_SECONDS, Step, steps
 from backstay.drill.faults.targets import Site
 from backstay.drill.machines import Machines
@@ -122,7 +136,10 @@ def required_power(machines: Machines | None) -> Machines:
 
 @dataclass(frozen=True, slots=True)
 class _Lasting:
-    """What is armed, injected and undone on each machine; `armed` is what may have been."""
+    """What is armed, injected and undone on each machine; `armed` is what may have been.
+
+    What is `called_off` is not injected any more by who still rests before it.
+    """
 
     acts: Sequence[Act]
     world: World
@@ -131,12 +148,13 @@ class _Lasting:
     deadline: float
     tell: Tell
     armed: list[Act] = field(default_factory=list)
+    called_off: list[Act] = field(default_factory=list)
 
     @asynccontextmanager
     async def standing(self) -> AsyncIterator[None]:
         try:
             await each(self.acts, self._arm)
-            await each(self.acts, self._inject)
+            await each(self.acts, self._inject, call_off=self._call_off)
             yield
         finally:
             await each(self.armed, self._undo)
@@ -158,7 +176,19 @@ class _Lasting:
     async def _inject(self, act: Act) -> None:
         ear = _ear(act.host, act.what, self.tell)
         machine = self.world.machine(act.host)
-        await _run(machine, act.injecting, what=act.what, deadline=self.deadline, on_line=ear)
+        try:
+            await _run(machine, act.injecting, what=act.what, deadline=self.deadline, on_line=ear)
+        except StepFailedError as error:
+            if act not in self.called_off or not error.why.endswith(DISARMED):
+                raise
+
+    async def _call_off(self, act: Act) -> None:
+        self.called_off.append(act)
+        # Who does not hear of it injects, and the undo comes after that.
+        with suppress(BackstayError):
+            await _run(
+                self.world.machine(act.host), act.calling_off, what=act.what, deadline=REST_SECONDS
+            )
 
     async def _undo(self, act: Act) -> None:
         with _failing(act.host, f"undo of {act.what}", self.tell):
@@ -208,6 +238,8 @@ async def _without(
 
     try:
         await each(hosts, arm)
+        # No condition is waited for: as on the machines themselves, what arming cost is to be over.
+        await asyncio.sleep(CALM_SECONDS)
         await each(hosts, inject)
         yield
     finally:
@@ -271,15 +303,28 @@ async def _run(
     return done.stdout
 
 
-async def each(them: Iterable[T], do: Callable[[T], Awaitable[None]]) -> None:
-    """Do it to all at once, to the end with each, then raise the first error."""
-    everything = asyncio.gather(*(do(one) for one in list(them)), return_exceptions=True)
+async def each(
+    them: Iterable[T],
+    do: Callable[[T], Awaitable[None]],
+    *,
+    call_off: Callable[[T], Awaitable[None]] | None = None,
+) -> None:
+    """Do it to all at once, to the end with each, then raise the first error.
+
+    Who is cancelled meanwhile calls off with each what has not begun, and waits for all.
+    """
+    them = tuple(them)
+    everything = asyncio.gather(*(do(one) for one in them), return_exceptions=True)
     try:
         results = await asyncio.shield(everything)
     except asyncio.CancelledError:
         # A script that is on its way is not called back: it must not arrive after the undo.
         # What went wrong with one is worth more than that we were stopped: something may stand.
-        _require_done(await everything)
+        try:
+            if call_off is not None:
+                await each(them, call_off)
+        finally:
+            _require_done(await everything)
         raise
     _require_done(results)
 

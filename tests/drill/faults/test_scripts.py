@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +26,7 @@ from backstay.drill.faults.kinds import (
     Nothing,
     Planned,
     Restart,
+    Slow,
     StallDisk,
     Starve,
     Unit,
@@ -206,6 +209,9 @@ def test_where_a_table_is_no_second_link_is_broken(machine: Machine) -> None:
     assert machine.files == []
 
 
+HIT = {Harm.KILL: "KILL", Harm.FREEZE: "STOP"}
+
+
 @pytest.mark.parametrize("unit", Unit)
 @pytest.mark.parametrize("harm", Harm)
 def test_nothing_is_asked_between_the_calm_and_the_harm_of_a_unit(
@@ -214,20 +220,141 @@ def test_nothing_is_asked_between_the_calm_and_the_harm_of_a_unit(
     """What there is to know is known before the calm; more would delay whom the fault may hit."""
     (act,) = acts(BreakUnit(unit, harm), ("cp-1",), SITE)
     machine.has(f"{act.slug}.undo", act.undoing)
+    called = machine.play(act.injecting, A_UNIT).stderr.splitlines()
+    first, then = [line for line in called if line.startswith("after")][:2]
+    if harm is Harm.STOP:
+        assert first == f"after systemctl stop {unit}.service"
+        return
+    assert first == f"after kill {HIT[harm]} 42"
+    # The shims of pods are in containerd's group, and no part of it.
+    assert (then == f"after kill {HIT[harm]} 50 51") is (unit is not Unit.RUNTIME)
+
+
+A_UNIT = """\
+systemctl() {
+    echo "$calm systemctl $1 $2" >&2
+    case "$*" in *LoadState*) echo loaded ;; *MainPID*) echo 42 ;; esac
+}
+pgrep() { echo "$calm pgrep $1 $2" >&2; printf '50\\n51\\n'; }
+kill() { echo "$calm kill $(shift; echo "$@")" >&2; }
+calm=before
+sleep() { calm=after; }
+"""
+"""A machine where a unit has a main process and two children."""
+
+
+@pytest.mark.parametrize("calm", [":", "kill -9 {child}"])
+def test_a_unit_is_hit_with_its_children_if_they_are_still_there(
+    machine: Machine, calm: str
+) -> None:
+    """A real process with a child; that one may be gone when the calm is over."""
+    (act,) = acts(BreakUnit(Unit.BALANCER, Harm.KILL), ("cp-1",), SITE)
+    machine.has(f"{act.slug}.undo", act.undoing)
+    family = ("sh", "-c", "sleep 300 & echo $!; wait; exec sleep 300")
+    with subprocess.Popen(family, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        child = parent.stdout.readline().strip()
+        world = (
+            'systemctl() { case "$*" in *Load*) echo loaded ;; *Main*) echo $main ;; esac; }\n'
+            f"main={parent.pid}\nsleep() {{ main=0; {calm.format(child=child)} || :; }}\n"
+        )
+        done = machine.play(act.injecting, world)
+        assert done.returncode == 0, done.stderr
+        assert parent.wait(5) == -signal.SIGKILL
+    eventually_gone(int(child))
+
+
+def eventually_gone(process: int) -> None:
+    """Wait until a process has ended, buried by whoever adopted it or not."""
+    end = time.monotonic() + 5
+    words = Path(f"/proc/{process}/cmdline")
+    while words.exists() and words.read_bytes():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        # A balancer of which the first process alone is frozen serves on.
+        ("pgrep() { return 127; }", "nobody tells its processes: is procps installed here?"),
+        ("kill() { return 1; }", "process 42 ended while its machine rested"),
+    ],
+)
+def test_who_could_not_be_hit_whole_is_not_told_as_hit(
+    machine: Machine, broken: str, said: str
+) -> None:
+    """Nobody may be told of a fault that there was not, or not quite."""
+    (act,) = acts(BreakUnit(Unit.BALANCER, Harm.FREEZE), ("cp-1",), SITE)
+    machine.has(f"{act.slug}.undo", act.undoing)
+    done = machine.play(act.injecting, f"{A_UNIT}{broken}\n")
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "after kill" not in done.stderr
+
+
+def test_a_slow_link_is_made_by_one_program(machine: Machine) -> None:
+    """Which device it is was found before the calm."""
+    (act,) = acts(Slow(1000), ("cp-1",), SITE)
+    machine.has("slow.undo", act.undoing)
     world = (
-        'systemctl() { echo "$calm $1" >&2; [ "$1" != show ] || echo loaded; }\n'
+        'ip() { echo "$calm ip" >&2; echo "10.0.0.2 dev host0 src 10.0.0.1"; }\n'
+        'tc() { echo "$calm tc $2 $5" >&2; }\ngrep() { :; }\n'
         "calm=before\nsleep() { calm=after; }\n"
     )
-    called = machine.play(act.injecting, world).stderr.splitlines()
-    first = next(line for line in called if line.startswith("after"))
-    assert first == f"after {'stop' if harm is Harm.STOP else 'kill'}"
+    done = machine.play(act.injecting, world)
+    assert done.returncode == 0
+    called = [line for line in done.stderr.splitlines() if line.startswith("after")]
+    assert called == ["after tc replace root", "after tc show root"]
+    assert "before ip" in done.stderr
 
 
-def test_who_is_known_to_be_a_unit_is_one_whatever_failed_before(machine: Machine) -> None:
+A_POD = """\
+systemctl() { echo "$calm systemctl" >&2; [ "$1" != show ] || echo not-found; }
+pgrep() { echo "$calm pgrep" >&2; if [ "$1" = -P ]; then echo 50; else echo $found; fi; }
+kill() { echo "$calm kill $2 $3" >&2; }
+calm=before found=42
+sleep() { calm=after found=43; }
+"""
+"""A machine where a unit is a static pod, which has another process after the calm."""
+
+
+@pytest.mark.parametrize("harm", Harm)
+def test_nothing_is_asked_between_the_calm_and_the_harm_of_a_pod(
+    machine: Machine, harm: Harm
+) -> None:
+    """Whom to hit was found before; `kill` is the shell's own, and starts no program."""
+    (act,) = acts(BreakUnit(Unit.APISERVER, harm), ("cp-1",), SITE)
+    machine.has(f"{act.slug}.undo", act.undoing)
+    called = machine.play(act.injecting, A_POD).stderr.splitlines()
+    first, then = [line for line in called if line.startswith("after")][:2]
+    name = {Harm.KILL: "KILL", Harm.FREEZE: "STOP", Harm.STOP: "TERM"}[harm]
+    assert (first, then) == (f"after kill {name} 42", "after pgrep")
+
+
+def test_an_undo_looks_for_the_process_that_a_pod_has_by_then(machine: Machine) -> None:
+    """It is not the one that was hit, if the kubelet started another."""
+    (act,) = acts(BreakUnit(Unit.APISERVER, Harm.FREEZE), ("cp-1",), SITE)
+    done = machine.play(act.undoing, f"{A_POD}sleep 0\n")
+    assert "after kill CONT 43" in done.stderr.splitlines()
+
+
+@pytest.mark.parametrize(("state", "known"), [("loaded", "yes"), ("not-found", "no")])
+def test_who_is_known_to_be_a_unit_or_none_is_so_whatever_failed_before(
+    machine: Machine, state: str, known: str
+) -> None:
     """Asked once, and once only."""
-    world = "systemctl() { echo asked >&2; echo loaded; }\n"
-    done = machine.play(f"{WORDS}is_unit etcd; false; is_unit etcd && echo yes\n", world)
-    assert (done.stdout, done.stderr) == ("yes\n", "asked\n")
+    world = f"systemctl() {{ echo asked >&2; echo {state}; }}\n"
+    script = f"{WORDS}is_unit etcd; false; if is_unit etcd; then echo yes; else echo no; fi\n"
+    done = machine.play(script, world)
+    assert (done.stdout, done.stderr) == (f"{known}\n", "asked\n")
+
+
+def test_a_unit_of_which_systemd_said_nothing_is_asked_for_again(machine: Machine) -> None:
+    """One that is taken for a pod once and for all would not be started again by an undo."""
+    world = "systemctl() { echo asked >&2; return 1; }\n"
+    done = machine.play(f"{WORDS}is_unit etcd; is_unit etcd || echo no\n", world)
+    assert (done.stdout, done.stderr) == ("no\n", "asked\nasked\n")
 
 
 def test_what_was_undone_during_the_calm_is_not_injected(machine: Machine) -> None:
@@ -342,7 +469,9 @@ def test_where_a_pods_process_is_not_there_nobody_else_is_hit(does: str) -> None
 
 
 def test_a_pod_is_restarted_once_the_process_that_was_there_is_not() -> None:
-    """It serves until it ends: that it serves says nothing of the next one."""
-    text = f"{POD}kill() {{ :; }}\nfound=42\nrestart kube-apiserver && main kube-apiserver\n"
+    """It serves until it ends: that it serves says nothing of the next one; it is found once."""
+    world = 'pgrep() { echo asked >&2; echo $found; }\nkill() { echo "kill $3" >&2; }\n'
+    text = f"{POD}{world}found=42\nrestart kube-apiserver && main kube-apiserver\n"
     done = subprocess.run(("sh",), input=text, text=True, capture_output=True, check=True)
     assert done.stdout == "43\n"
+    assert done.stderr.splitlines()[:2] == ["asked", "kill 42"]

@@ -30,7 +30,7 @@ from backstay.drill.history import (
 )
 from backstay.drill.load import etcd, kube
 from backstay.drill.load.clients import Notebook, Watching, Working
-from backstay.drill.load.plan import Worker
+from backstay.drill.load.plan import Worker, load_plan
 from backstay.drill.load.store import Event, Result, Snapshot
 from fakes.drill_tls import credentials
 from fakes.etcd_member import etcd_member
@@ -131,13 +131,56 @@ async def test_a_rate_is_held() -> None:
     assert all(one.due is not None and one.called >= one.due for one in found)
 
 
-@pytest.mark.parametrize("seed", range(5))
-async def test_writes_come_at_even_distances(seed: int) -> None:
+LONG = 10
+"""Seconds that pass in no time."""
+
+
+@dataclass(slots=True)
+class Instantly(Notebook):
+    """A notebook by a clock on which only waiting takes time."""
+
+    now: int = 0
+
+    async def until(self, moment: int) -> bool:
+        """Be there."""
+        self.now = moment
+        return moment < LONG * SECOND
+
+
+async def answered_at_once(worker: Worker) -> list[Operation]:
+    """What a client does when every answer is there as soon as it asks."""
+    records: list[Record] = []
+    notebook = Instantly(records.append, lambda: notebook.now, asyncio.Event())
+    await Working(worker, Quick(), KEYS, Random(1), 0.6).run(notebook)  # noqa: S311
+    return [one for one in records if isinstance(one, Operation)]
+
+
+@pytest.mark.parametrize(("phase", "first"), [(0.0, 0), (0.25, 1), (0.5, 2), (0.75, 3), (0.99, 3)])
+async def test_writes_come_at_even_distances(phase: float, first: int) -> None:
     """Drawn for, a long run of reads would look like a stop of writes."""
-    found = await worked(Quick(), 100, seconds=1.0, seed=seed, reads=75)
+    client = Client("vip-1", Path.VIP, Connection.KEPT, rate=100)
+    found = await answered_at_once(Worker(client, 75, phase))
     written = [place for place, one in enumerate(found) if one.action is Action.WRITE]
     assert {after - before for before, after in pairwise(written)} == {4}
-    assert written[0] < 4
+    assert written[0] == first
+
+
+@settings(max_examples=10)
+@given(hosts=st.integers(1, 5), service=st.booleans(), scale=st.floats(0.3, 2))
+def test_clients_write_in_turn(hosts: int, scale: float, *, service: bool) -> None:
+    """No two are 2.5 even distances apart; where clients began by chance, some were four."""
+    names = [f"cp-{number}" for number in range(hosts)]
+    plan = load_plan(
+        run=RUN, seed=1, planes=names, members=names, service=service, seconds=LONG, scale=scale
+    )
+    for etcd_s in (True, False):
+        workers = [one for one in plan.workers if (one.client.path is Path.ETCD) is etcd_s]
+        found = [one for worker in workers for one in asyncio.run(answered_at_once(worker))]
+        moments = sorted(one.called for one in found if one.action is Action.WRITE)
+        asked = sum(one.rate * (100 - one.reads) / 100 for one in workers)
+        assert abs(len(moments) - asked * LONG) <= len(workers)
+        longest = max(after - before for before, after in pairwise((0, *moments)))
+        assert longest * asked / SECOND < 2.5
 
 
 async def test_a_client_that_is_held_back_records_since_when() -> None:

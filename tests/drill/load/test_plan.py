@@ -81,6 +81,18 @@ def test_the_endpoint_is_asked_two_hundred_times_a_second(*, service: bool) -> N
     assert asked >= 200
 
 
+def test_clients_of_a_group_begin_one_after_the_other_and_no_two_groups_together() -> None:
+    """At even distances on the way from one write to the next."""
+    groups: dict[str, list[float]] = {}
+    for one in plan().workers:
+        groups.setdefault(one.client.group, []).append(one.phase)
+    for first, *others in groups.values():
+        even = [first + number / (len(others) + 1) for number in range(1, len(others) + 1)]
+        assert others == pytest.approx(even)
+        assert all(0 <= one < 1 for one in (first, *others))
+    assert len({first for first, *_ in groups.values()}) == len(groups)
+
+
 def test_every_apiserver_likely_carries_a_watch_of_the_endpoint() -> None:
     """There are as many as apiservers usually are, each over a connection of its own."""
     watching = [one for one in plan().watches if one.path is Path.VIP]

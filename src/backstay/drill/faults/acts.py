@@ -74,20 +74,22 @@ def acts(fault: Lasting, hosts: Sequence[str], site: Site) -> tuple[Act, ...]:
 
 
 def _of_unit(host: str, unit: Unit, harm: Harm) -> Act:
-    # containerd's group holds the shims of all pods, which are no part of it.
+    # containerd's group holds the shims of all pods, which are no part of it. Grandchildren, such
+    # as keepalived's check, are left to whoever waits for them.
     whom = "main" if unit is Unit.RUNTIME else "all"
-    signals = f"signal {unit} {whom}"
+    others = whom == "all" and harm is not Harm.STOP
+    around = f'children {unit} "$before"' if others else ":"
     inject, undo, injected, stands, undone = {
         Harm.KILL: (
-            f"{signals} KILL",
+            "hit KILL",
             f"start {unit}",
             f'[ "$(main {unit})" != "$before" ]',
             ":",
             f"is_running {unit}",
         ),
         Harm.FREEZE: (
-            f"{signals} STOP",
-            f"{signals} CONT",
+            "hit STOP",
+            f"signal {unit} {whom} CONT",
             f"is_frozen {unit}",
             f"is_frozen {unit}",
             f"! is_frozen {unit}",
@@ -112,7 +114,8 @@ def _of_unit(host: str, unit: Unit, harm: Harm) -> Act:
         fits=f"is_running {unit} || fail '{unit} does not run here'",
         prepare=(
             f"is_unit {unit} || :\nbefore=$(main {unit})\n"
-            f"[ \"${{before:-0}}\" != 0 ] || fail '{unit} does not run here'"
+            f"[ \"${{before:-0}}\" != 0 ] || fail '{unit} does not run here'\n"
+            f"around=$({around}) || fail 'nobody tells its processes: is procps installed here?'"
         ),
     )
 
@@ -136,6 +139,7 @@ def _load(table: str) -> str:
 
 
 def _ports(site: Site) -> str:
+    # It is asked after the calm: what connects anew during it would be left alone by the fault.
     return f"""\
 ports=$(ss -Htn state established '( dport = :{site.endpoint_port} )' |
     awk '{{ sub(/.*:/, "", $3); print $3 }}' | paste -s -d , -)
@@ -171,7 +175,8 @@ def _slow(host: str, kilobits: int, site: Site) -> Act:
         what=f"send at {kilobits} kbit/s",
         fits=f'{device}case "$(tc qdisc show dev "$device" root)" in *{kernels}*) ;;\n'
         '*) fail "$device has a queueing discipline of its own" ;; esac',
-        inject=f'{device}tc qdisc replace dev "$device" root handle bd:'
+        prepare=device,
+        inject='tc qdisc replace dev "$device" root handle bd:'
         f" tbf rate {kilobits}kbit burst 16kb latency 200ms",
         undo=f'{device}! {slow} || tc qdisc delete dev "$device" root',
         injected=slow,

@@ -27,8 +27,8 @@ UNNOTICED = (*CALM, NONE_FAILED, "gap<=0.5s", "client-gap<3s", "watch-gap<1s", "
 """Of whatever an owner does on a working day. Clients wait for three seconds then, and none has to:
 who is told to come back does so after one. Watches live, or end in order and go on at once."""
 RESERVED = "service kept:gap<45s"
-"""Of a Service's client with a kept connection: nobody resets that when its apiserver is gone, and
-HTTP/2 asks after 30 s of silence and waits for 15 s."""
+"""Of a Service's client with a kept connection: where kube-proxy drew it an apiserver that is gone
+now, nobody resets it, and HTTP/2 asks after 30 s of silence and waits for 15 s."""
 SERVED = (*CALM, "gap<=1*promise", RESERVED)
 """Of any one machine that is gone."""
 CHANGED = "elections>=1"
@@ -41,8 +41,8 @@ STEPPED = (*CALM, "gap<=5*election", "elections<=1")
 HANDED = (*CALM, "gap<=0.5s", "median gap<=0.22*election", "elections=1")
 """A tenth of an election: nobody waits for a time-out when the leader itself names its heir. But
 what is on its way to the old leader from a follower in that moment is dropped without a word, and
-waits for etcd's time-out of a request (etcd-io/etcd#8975): one or two,
-of 120 writes per second then and of some 60 now."""
+waits for etcd's time-out of a request (etcd-io/etcd#8975): one or two, of 120 writes per second
+then and of some 60 now."""
 RESTARTED = (*CALM, "gap<=0.5s")
 """The apiserver that asks a member alone is drained before that restarts. What is left: while the
 leader hands over, a write on its way from a follower may be dropped (see HANDED)."""

@@ -23,6 +23,9 @@ CALM_SECONDS = 1.5
 """Between all that has to be looked up or started for a fault and the fault itself. On a busy
 machine that delays what is under way by more than the fault may (docs/decisions/reaper.md)."""
 
+DISARMED = "the undo is not armed any more"
+"""Why a script does not inject after its calm: somebody undoes it already, or called it off."""
+
 UNDO_SECONDS = 120.0
 """How long it may take at most until what was undone is well: an apiserver boots, etcd elects."""
 
@@ -33,10 +36,17 @@ say() { echo "backstay-drill-sign $1 $(date +%s%N)"; }
 fail() { echo "$1" >&2; exit 1; }
 unified() { [ -e /sys/fs/cgroup/cgroup.controllers ]; }
 units=" "
-# Remembers who is one: right before a fault every program that is started delays whom it may hit.
+pods=" "
+# Remembers who is one, and who is none: right before a fault every program that is started delays
+# whom it may hit. Where systemd does not answer nothing is known.
 is_unit() {
     case $units in *" $1 "*) return 0 ;; esac
-    [ "$(systemctl show --value -p LoadState "$1.service")" = loaded ] && units="$units$1 "
+    case $pods in *" $1 "*) return 1 ;; esac
+    case $(systemctl show --value -p LoadState "$1.service") in
+        loaded) units="$units$1 "; return ;;
+        not-found) pods="$pods$1 " ;;
+    esac
+    return 1
 }
 # The process of a unit, or where other installers have a static pod, of the pod of that name.
 main() {
@@ -48,20 +58,28 @@ is_running() {
     else [ "$(main "$1")" != 0 ]; fi
 }
 is_frozen() { grep -q '^State:.[Tt]' "/proc/$(main "$1")/status" 2>/dev/null; }
-# What goes to process 0 goes to ourselves, and to whoever runs us.
+# Sends to a unit, or to the process of a pod, which is looked for unless it is given: a pod has
+# another one after the fault. What goes to process 0 goes to ourselves, and to whoever runs us.
 signal() {
     if is_unit "$1"; then systemctl kill --kill-who="$2" --signal="$3" "$1.service"; return; fi
-    process=$(main "$1")
+    process=${4:-$(main "$1")}
     if [ "$process" = 0 ]; then echo "$1 does not run here" >&2; return 1; fi
     kill -s "$3" "$process"
 }
-stop() { if is_unit "$1"; then systemctl stop "$1.service"; else signal "$1" all TERM; fi; }
+# The children of a unit's main process, which are hit with it; of a pod the one process is.
+children() { ! is_unit "$1" || pgrep -P "$2" || [ $? = 1 ]; }
+# Sends to the processes that were found before the calm: `kill` is the shell's own.
+hit() {
+    kill -s "$1" "$before" || fail "process $before ended while its machine rested"
+    [ -z "$around" ] || kill -s "$1" $around || :
+}
+stop() { if is_unit "$1"; then systemctl stop "$1.service"; else hit TERM; fi; }
 start() { ! is_unit "$1" || systemctl start --no-block "$1.service"; }
 # A pod's process that was asked to end serves on for a while: it is not the one that was started.
 restart() {
     if is_unit "$1"; then systemctl restart "$1.service"; return; fi
     ending=$(main "$1")
-    signal "$1" all TERM && within 450 has_ended "$1" "$ending"
+    signal "$1" all TERM "$ending" && within 450 has_ended "$1" "$ending"
 }
 has_ended() { [ "$(main "$1")" != "$2" ]; }
 # Waits until the rest of the line succeeds, at most so many fifths of a second.
@@ -120,6 +138,11 @@ class Act:
         """What is there while it is being undone, longer than the script that does it."""
         return f"{FOLDER}/{self.slug}.ending"
 
+    @property
+    def calling_off(self) -> str:
+        """The script after which none injects that still rests; where nothing is armed, nothing."""
+        return f"[ ! -e {self.file} ] || : >{self.ending}\n"
+
     def arm(self, seconds: float) -> str:
         """Return the script after which the machine undoes the fault whatever becomes of us."""
         return "".join(self._arm(seconds))
@@ -161,8 +184,10 @@ class Act:
             f"{self.prepare}\nsleep {CALM_SECONDS:g}\n"
             # Whoever undoes it meanwhile must not find it injected afterwards.
             f"[ -s {self.file} ] && [ ! -e {self.ending} ]"
-            " || fail 'the undo is not armed any more'\n"
+            f" || fail '{DISARMED}'\n"
             f"say injected\nset -e\n{running}{self.inject}\n"
+            # Looking takes a processor, too.
+            "sleep 0.2\n"
             f"within 50 injected || fail 'it had no effect within 10 s'\n"
         )
 

@@ -40,10 +40,14 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """A client that does operations at its rate, so many of a hundred being reads."""
+    """A client that does operations at its rate, so many of a hundred being reads.
+
+    `phase` is how long its first write waits: a part, below 1, of the time between two of them.
+    """
 
     client: Client
     reads: int = EVEN
+    phase: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -91,9 +95,10 @@ def load_plan(
     `attempt` is how many seconds an attempt may take.
     """
     chosen = rates or Rates()
+    clients = tuple(_workers(chosen, planes, members, service=service))
     workers = tuple(
-        Worker(replace(client, rate=client.rate * scale), _reads(chosen, client))
-        for client in _workers(chosen, planes, members, service=service)
+        Worker(replace(client, rate=client.rate * scale), _reads(chosen, client), phase)
+        for client, phase in zip(clients, _phases(clients), strict=True)
     )
     busiest = max(
         sum(one.rate for one in workers if (one.client.path is Path.ETCD) is etcd)
@@ -107,6 +112,15 @@ def load_plan(
 def _reads(rates: Rates, client: Client) -> int:
     """Return how many of a hundred operations of a client read."""
     return EVEN if client.path is Path.ETCD else rates.reads
+
+
+def _phases(clients: Sequence[Client]) -> Iterator[float]:
+    """Return a phase for each client: even within a group, and no two groups begin together."""
+    groups = [one.group for one in clients]
+    names = sorted(set(groups))
+    for number, group in enumerate(groups):
+        place = groups[:number].count(group) + names.index(group) / len(names)
+        yield place / groups.count(group)
 
 
 VIP_CLIENTS = 4
