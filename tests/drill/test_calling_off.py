@@ -130,23 +130,13 @@ def drill(tmp_path: Path) -> Drill:
     return Drill({host: Shell(host, tmp_path / host) for host in HOSTS})
 
 
-@pytest.mark.parametrize(
-    ("fault", "said"),
-    [
-        (Cut(), [Turn.GONE, Turn.UNDONE]),
-        # Of a kill nothing stands, whether it was one or not.
-        (BreakUnit(Unit.ETCD, Harm.KILL), [Turn.UNDONE]),
-    ],
-    ids=repr,
-)
-async def test_what_is_called_off_in_the_calm_is_not_injected(
-    drill: Drill, fault: Lasting, said: list[Turn]
-) -> None:
+@pytest.mark.parametrize("fault", [Cut(), BreakUnit(Unit.ETCD, Harm.KILL)], ids=repr)
+async def test_what_is_called_off_in_the_calm_is_not_injected(drill: Drill, fault: Lasting) -> None:
     """Who stops a drill must not break what is whole; that nobody injects then is no failure."""
     with pytest.raises(asyncio.CancelledError):
         await drill.stopped_in_the_calm(fault)
-    for host, machine in drill.machines.items():
-        assert [turn for where, turn in drill.told if where == host] == said
+    assert drill.told == []
+    for machine in drill.machines.values():
         assert not (machine.here / "harm").exists()
         assert machine.left == []
 

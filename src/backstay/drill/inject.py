@@ -138,7 +138,8 @@ def required_power(machines: Machines | None) -> Machines:
 class _Lasting:
     """What is armed, injected and undone on each machine; `armed` is what may have been.
 
-    What is `called_off` is not injected any more by who still rests before it.
+    What is `called_off` is not injected any more by who still rests before it; what is `spared` by
+    that never was, and its end is nobody's news.
     """
 
     acts: Sequence[Act]
@@ -149,6 +150,7 @@ class _Lasting:
     tell: Tell
     armed: list[Act] = field(default_factory=list)
     called_off: list[Act] = field(default_factory=list)
+    spared: list[Act] = field(default_factory=list)
 
     @asynccontextmanager
     async def standing(self) -> AsyncIterator[None]:
@@ -181,6 +183,7 @@ class _Lasting:
         except StepFailedError as error:
             if act not in self.called_off or not error.why.endswith(DISARMED):
                 raise
+            self.spared.append(act)
 
     async def _call_off(self, act: Act) -> None:
         self.called_off.append(act)
@@ -200,7 +203,7 @@ class _Lasting:
                     await self._undo_by(machine, act)
 
     async def _undo_by(self, machine: Machine, act: Act) -> None:
-        ear = _ear(act.host, act.what, self.tell)
+        ear = None if act in self.spared else _ear(act.host, act.what, self.tell)
         deadline = UNDO_SECONDS + REST_SECONDS
         await _run(machine, act.undoing, what=act.what, deadline=deadline, on_line=ear)
 
