@@ -100,7 +100,11 @@ ROLLED = {
 
 @pytest.mark.parametrize("unit", ROLLED)
 def test_a_live_change_goes_host_by_host_behind_gates(unit: str) -> None:
-    """All others must be well before a turn, and this one after it."""
+    """All others must be well before a turn, and this one after it.
+
+    It need not be before: a mistaken setting is mended by the next turn. Balancers are asked for
+    what they serve together.
+    """
     gate, name = ROLLED[unit]
     plan = restarted(built(THREE), unit)
     assert name in [stage.name for stage in plan.stages]
@@ -108,7 +112,9 @@ def test_a_live_change_goes_host_by_host_behind_gates(unit: str) -> None:
         (step,) = stage.steps
         assert isinstance(step, ActOnUnits)
         along = ("kube-apiserver.service",) if unit == "etcd.service" else ()
-        assert [type(one) for one in stage.requires] == [gate] * 3 + [ApiReady] * 2 * len(along)
+        asked = 3 if gate is EndpointServes else 2
+        assert [type(one) for one in stage.requires] == [gate] * asked + [ApiReady] * 2 * len(along)
+        assert gate is EndpointServes or gate(step.host) not in stage.requires
         assert gate(step.host) in stage.gates
         assert UnitsActive(step.host, (unit, *along)) in stage.gates
 

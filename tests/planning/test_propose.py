@@ -35,6 +35,14 @@ def silence(case: Case, *names: str) -> None:
         case.world.computers[name].silent = "no answer on SSH"
 
 
+def described_anew(first: Shape, then: Shape) -> Case:
+    """Return a cluster that was built in one shape and is wished in another."""
+    case, other = built(first), fresh(then)
+    here = case.world.computers.items()
+    computers = other.world.computers | {n: one for n, one in here if n in other.world.computers}
+    return replace(case, spec=other.spec, world=replace(other.world, computers=computers))
+
+
 def restarts(plan: Plan) -> set[tuple[str, str]]:
     """Which running units the plan takes away."""
     return {
@@ -101,6 +109,22 @@ class TestData:
         assert "has no data" in caught.value.what
         assert caught.value.exit_code == 5
 
+    @pytest.mark.parametrize(
+        ("first", "then", "seen"),
+        [
+            (Shape(3), Shape(3, members=1), "etcd's data is on cp-1, cp-2, cp-3"),
+            (Shape(3, members=3), Shape(3), "an apiserver runs on cp-1, cp-2, cp-3"),
+        ],
+        ids=["to machines of its own", "to the control planes"],
+    )
+    def test_a_description_that_moves_etcd_elsewhere_is_refused(
+        self, first: Shape, then: Shape, seen: str
+    ) -> None:
+        """Its apiservers would be led to an empty store, and every pod would be ended."""
+        with pytest.raises(RefusedError, match="none of its etcd members") as caught:
+            described_anew(first, then).look().plan()
+        assert seen in caught.value.why
+
     def test_a_first_boot_that_was_cut_short_between_members_goes_on(self) -> None:
         """T1: one has begun, the others never did; nobody has served, so nothing is lost."""
         case = fresh(THREE)
@@ -157,10 +181,19 @@ class TestSilence:
         case = built(APART, Wished.OTHER)
         silence(case, silent)
         plan = case.look().plan()
-        away = {unit for _, unit in restarts(plan)}
-        assert away <= {"kubelet.service", "kube-proxy.service", "containerd.service"}
+        assert restarts(plan) == set()
         assert f"{silent} could not be reached: no answer on SSH" in plan.notes
         assert any(f"is restarted while {silent} is silent" in note for note in plan.notes)
+        assert any("what runs on nodes waits" in note for note in plan.notes)
+
+    def test_nodes_go_on_where_nothing_of_the_control_plane_is_to_come_first(self) -> None:
+        """Who is silent says nothing about kubelets that differ by themselves."""
+        case = built(THREE)
+        age(case, "w-1", "kubelet.service")
+        silence(case, "cp-3")
+        plan = case.look().plan()
+        assert restarts(plan) == {("w-1", "kubelet.service")}
+        assert not any("what runs on nodes waits" in note for note in plan.notes)
 
     def test_files_of_withheld_restarts_are_withheld_too(self) -> None:
         """A unit that restarts by itself meanwhile finds what it knows."""

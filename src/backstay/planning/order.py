@@ -265,13 +265,17 @@ def _roll_stage(
 
 
 def _requires(setting: Setting, tier: Tier, hosts: Sequence[str]) -> tuple[Gate, ...]:
-    """Return what must hold before a unit of the tier is taken away from a live cluster."""
+    """Return what must hold before a unit of the tier is taken away from a live cluster.
+
+    Not of who has its turn: what serves badly by a mistaken setting is mended by the next one.
+    """
     match tier:
         case Tier.ETCD:
-            members = (EtcdHealthy(host.name) for host in setting.spec.etcd_members)
+            names = (host.name for host in setting.spec.etcd_members)
+            members = (EtcdHealthy(name) for name in names if name not in hosts)
             return (*members, *_others_serve(setting, hosts))
         case Tier.APISERVER:
-            return tuple(ApiReady(host.name) for host in setting.spec.control_planes)
+            return tuple(_ready_without(setting, hosts))
         case Tier.BALANCER:
             return tuple(EndpointServes(host.name) for host in setting.spec.load_balancers)
         case Tier.CONTROLLERS | Tier.RUNTIME | Tier.NODE:
@@ -281,8 +285,12 @@ def _requires(setting: Setting, tier: Tier, hosts: Sequence[str]) -> tuple[Gate,
 def _others_serve(setting: Setting, hosts: Sequence[str]) -> Iterator[Gate]:
     """Yield that all other apiservers are ready, where these hosts' go with their members."""
     if set(hosts) & set(bound(setting.spec)):
-        planes = (host.name for host in setting.spec.control_planes)
-        yield from (ApiReady(host) for host in planes if host not in hosts)
+        yield from _ready_without(setting, hosts)
+
+
+def _ready_without(setting: Setting, hosts: Sequence[str]) -> Iterator[Gate]:
+    planes = (host.name for host in setting.spec.control_planes)
+    return (ApiReady(host) for host in planes if host not in hosts)
 
 
 def _cluster_objects(setting: Setting, drift: Drift) -> Stage | None:

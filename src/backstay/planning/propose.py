@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from backstay.components.host import MARKER
@@ -12,7 +12,7 @@ from backstay.planning.document import identity
 from backstay.planning.drift import Drift, drift
 from backstay.planning.invariants import margin, require_quorum_without
 from backstay.planning.observation import Observation
-from backstay.planning.order import Setting, disturbs, order
+from backstay.planning.order import APISERVER, Setting, disturbs, order
 from backstay.planning.plan import ActOnUnits, EtcdHealthy, Plan, Stage
 from backstay.resources.resource import Key, Unknown
 from backstay.resources.service import Service
@@ -20,6 +20,7 @@ from backstay.spec.digest import digest
 from backstay.spec.model import ClusterSpec
 
 _ETCD = Key("service", "etcd.service")
+_APISERVER = Key("service", APISERVER)
 _MARKER = Key("file", MARKER)
 
 
@@ -30,12 +31,9 @@ def propose(spec: ClusterSpec, wish: Wish, observation: Observation) -> Plan:
     """
     found = drift(wish, observation)
     _require_data(spec, wish, observation)
-    withheld = _withheld(spec, observation)
-    stages = tuple(
-        stage
-        for stage in order(Setting(spec, observation), found)
-        if not (withheld and _disturbs_control_plane(stage))
-    )
+    ordered = order(Setting(spec, observation), found)
+    withheld = tuple(_withheld(spec, observation, ordered))
+    stages = _allowed(ordered) if withheld else ordered
     voters = frozenset(host.name for host in spec.etcd_members)
     healthy = frozenset(host for host in voters if _runs(observation, host))
     for stage in stages:
@@ -46,8 +44,8 @@ def propose(spec: ClusterSpec, wish: Wish, observation: Observation) -> Plan:
     return replace(plan, seen_digest=identity(plan))
 
 
-def _runs(observation: Observation, host: str) -> bool:
-    seen = observation.seen(host, _ETCD)
+def _runs(observation: Observation, host: str, unit: Key = _ETCD) -> bool:
+    seen = observation.seen(host, unit)
     return isinstance(seen, dict) and seen.get("active") == "active"
 
 
@@ -68,9 +66,15 @@ def _etcd_restarts(stage: Stage) -> Iterator[str]:
 
 
 def _require_data(spec: ClusterSpec, wish: Wish, observation: Observation) -> None:
-    """Refuse to start an empty member beside members that have data (M9), or a silent one."""
+    """Refuse to start an empty member beside members that have data (M9), or a silent one.
+
+    Nor where a cluster lives whose data no member has, as when the description moves etcd to other
+    machines: its apiservers would be led to an empty store, and kubelets end all pods.
+    """
     members = frozenset(host.name for host in spec.etcd_members)
     with_data = observation.has_etcd_data & members
+    if not with_data:
+        _require_no_life(spec, observation)
     empty = (members & observation.reached.keys()) - with_data
     lost = sorted(host for host in empty if not _awaits_first_start(wish, observation, host))
     silent = sorted(members & observation.unreachable.keys())
@@ -91,6 +95,26 @@ def _require_data(spec: ClusterSpec, wish: Wish, observation: Observation) -> No
         )
 
 
+def _require_no_life(spec: ClusterSpec, observation: Observation) -> None:
+    reached = observation.reached
+    strangers = sorted(observation.has_etcd_data & reached.keys())
+    planes = (host.name for host in spec.control_planes if host.name in reached)
+    serving = [host for host in planes if _runs(observation, host, _APISERVER)]
+    if not strangers and not serving:
+        return
+    seen = (
+        f"etcd's data is on {', '.join(strangers)}" if strangers else "",
+        f"an apiserver runs on {', '.join(serving)}" if serving else "",
+    )
+    raise RefusedError(
+        "a cluster lives here, and none of its etcd members in cluster.yaml has data",
+        where=", ".join(strangers or serving),
+        why=f"{'; '.join(filter(None, seen))}; members are to be "
+        f"{', '.join(host.name for host in spec.etcd_members)}",
+        next_move="give etcd back its machines in cluster.yaml: apply does not move its data",
+    )
+
+
 def _awaits_first_start(wish: Wish, observation: Observation, host: str) -> bool:
     """Tell whether a first boot was cut short here: all was written, and the member never served.
 
@@ -103,26 +127,44 @@ def _awaits_first_start(wish: Wish, observation: Observation, host: str) -> bool
     return not any(diff.field == "sha256" for diff in marker.diff(seen))
 
 
-def _withheld(spec: ClusterSpec, observation: Observation) -> tuple[str, ...]:
+def _withheld(
+    spec: ClusterSpec, observation: Observation, ordered: Sequence[Stage]
+) -> Iterator[str]:
     """Say why nothing running of the control plane is disturbed: a part of it is silent."""
     parts = {*spec.control_planes, *spec.etcd_members, *spec.load_balancers}
     silent = sorted(host.name for host in parts if host.name in observation.unreachable)
-    if not silent:
-        return ()
-    return (
-        f"no running unit of the control plane is restarted while {', '.join(silent)} is silent",
-    )
+    if silent:
+        names = ", ".join(silent)
+        yield f"no running unit of the control plane is restarted while {names} is silent"
+        if len(_allowed(ordered)) < len(ordered) and any(map(_disturbs_nodes, ordered)):
+            yield "what runs on nodes waits for that, too: it is to follow the control plane"
+
+
+def _allowed(ordered: Sequence[Stage]) -> tuple[Stage, ...]:
+    """Leave out what disturbs the control plane, and what of nodes would come after it.
+
+    A kubelet must not be led to an endpoint that no balancer has yet, nor be newer than apiservers.
+    """
+    calm = tuple(stage for stage in ordered if not _disturbs_control_plane(stage))
+    if len(calm) == len(ordered):
+        return calm
+    return tuple(stage for stage in calm if not _disturbs_nodes(stage))
 
 
 def _disturbs_control_plane(stage: Stage) -> bool:
-    return any(
-        isinstance(change.resource, Service)
-        and change.resource.tier.one_at_a_time
-        and disturbs(change)
-        for step in stage.steps
-        if isinstance(step, ActOnUnits)
-        for change in step.changes
-    )
+    return any(service.tier.one_at_a_time for service in _disturbed(stage))
+
+
+def _disturbs_nodes(stage: Stage) -> bool:
+    return any(not service.tier.one_at_a_time for service in _disturbed(stage))
+
+
+def _disturbed(stage: Stage) -> Iterator[Service]:
+    for step in stage.steps:
+        if isinstance(step, ActOnUnits):
+            for change in step.changes:
+                if isinstance(change.resource, Service) and disturbs(change):
+                    yield change.resource
 
 
 def _notes(observation: Observation) -> Iterator[str]:
