@@ -517,14 +517,51 @@ def test_clients_of_a_holder_whose_keepalived_ended_hear_of_it(lab: RealLab) -> 
     kept.auto_open = 0
     kept.connect()
     assert ask(kept) == 200
-    # What it kept of an earlier move.
-    lab.sh(old, "sh /usr/local/lib/backstay/keep-endpoint forget")
     lab.sh(old, "kill $(systemctl show --value --property=MainPID keepalived)")
     eventually(lambda: holder(lab) not in {"", old}, seconds=10, what="a new holder")
     with pytest.raises(ConnectionResetError):
         ask(kept)
     of_it = f"ss -Htn state established src {lab.endpoint} sport = :8443"
     eventually(lambda: not lab.sh(old, of_it), seconds=10, what="an end of its connections")
+
+
+def test_a_holder_has_no_memory_of_connections_that_are_closed(lab: RealLab) -> None:
+    """A client that comes from the port of one, and was served elsewhere meanwhile, is served on.
+
+    The kernel remembers them for a minute, and would answer with their numbers for as long again.
+    """
+    first, port = holder(lab), closed_by_the_server(lab)
+    remembered = f"ss -Htn state time-wait src {lab.endpoint} sport = :8443 dport = :{port}"
+    assert lab.sh(first, remembered)
+
+    hand_on(lab, first)
+    kept = HTTPSConnection(
+        lab.endpoint, 8443, timeout=5, context=strangers(), source_address=("", port)
+    )
+    assert ask(kept) == 200
+    while holder(lab) != first:
+        hand_on(lab, holder(lab))
+    eventually(lambda: not lab.sh(first, remembered), seconds=5, what="an end of its memory")
+    kept.auto_open = 0
+    assert ask(kept) == 200
+
+
+def closed_by_the_server(lab: RealLab) -> int:
+    """Return the port of a connection of ours that the other side ended, and has to remember."""
+    with strangers().wrap_socket(socket.create_connection((lab.endpoint, 8443), timeout=5)) as tls:
+        port = int(tls.getsockname()[1])
+        tls.sendall(b"GET /readyz HTTP/1.1\r\nHost: kubernetes\r\nConnection: close\r\n\r\n")
+        while tls.recv(4096):
+            pass
+        with socket.socket(fileno=tls.detach()) as plain:
+            assert plain.recv(1) == b""
+    return port
+
+
+def hand_on(lab: RealLab, held: str) -> None:
+    """Let the holder hand the address on in an orderly way."""
+    lab.sh(held, "systemctl restart keepalived")
+    eventually(lambda: holder(lab) not in {"", held}, seconds=10, what="a new holder")
 
 
 TURN = """

@@ -52,10 +52,11 @@ def passing_on(
     `advert` is the interval of adverts in milliseconds.
 
     A flush keeps the sets, so that a reload forgets nobody. A copy passes no connection tracking,
-    which would see one direction only and call it invalid. A machine that neither holds nor keeps
-    the address refuses, so that a client knows at once: here, since the kernel drops without a
-    word what it would forward and finds a connection of its own for, as that of a holder whose
-    keepalived ended by itself.
+    which would see one direction only and call it invalid. Only what comes in by the address's own
+    device is meant: what pods here send to the holder passes here, too. A machine that neither
+    holds nor keeps the address refuses, so that a client knows at once: here, since the kernel
+    drops without a word what it would forward and finds a connection of its own for, as that of a
+    holder whose keepalived ended by itself.
     """
     kept = f"ip daddr {vip} tcp dport {port} tcp flags & syn == 0"
     return f"""\
@@ -75,7 +76,7 @@ table ip backstay_endpoint {{
 {_ways(ring, ring.here)}    }}
     chain pass_on {{
         type filter hook prerouting priority raw; policy accept;
-        {kept} ip ttl > 1 socket wildcard 1 jump around
+        iifname "{device}" {kept} ip ttl > 1 socket wildcard 1 jump around
         iifname "{device}" {kept} fib daddr type != local reject with tcp reset
     }}
 }}

@@ -18,7 +18,9 @@ from backstay.spec.model import Host, IPAddress
 
 RULES = f"{SETTINGS}/hand-over.nft"
 SCRIPT = f"{LIBRARY}/keep-endpoint"
-KEEP, FORGET, END, LOST = (f"/bin/sh {SCRIPT} {word}" for word in ("keep", "forget", "end", "lost"))
+KEEP, FORGET, HELD, END, LOST = (
+    f"/bin/sh {SCRIPT} {word}" for word in ("keep", "forget", "held", "end", "lost")
+)
 _METRIC = 1000
 """Behind the kernel's own routes to its addresses, which have 0."""
 
@@ -83,8 +85,11 @@ def _ring(place: Place) -> Ring:
 def _script(place: Place, vip: IPAddress) -> str:
     """Return what keeps the address for a while, or forgets it, as when nothing here serves it.
 
+    A holder has no memory of connections that are closed (TIME_WAIT, for a minute): a client that
+    has such a one's port, and was served by another, would be answered with its numbers for ever.
     A route of our own, not an address: one that is on the interface goes before it, so that
-    nothing has to be taken away in the moment in which this machine becomes the holder again.
+    nothing has to be taken away in the moment in which this machine becomes the holder again. Once
+    it is, the route goes: the others forget that it left, and pass nothing on to it any more.
     Who lost the address and keeps nothing ends its connections: it cannot even tell their clients,
     and once it is the holder again would take another's packets for theirs. Whose haproxy does
     not answer serves nobody on, whatever it kept before.
@@ -93,6 +98,7 @@ def _script(place: Place, vip: IPAddress) -> str:
 #!/bin/sh
 route="local {vip}/32 dev lo table local metric {_METRIC}"
 timer=backstay-forget-endpoint
+ours="src {vip} sport = :{place.spec.endpoint.port}"
 case $1 in
 keep)
     ip -o address show dev {interface_of(place)} to {vip}/32 | grep -q . || exit 0
@@ -106,10 +112,17 @@ forget)
     # shellcheck disable=SC2086
     ip route del $route 2>/dev/null || :
     ;;
+held)
+    ip -o address show dev {interface_of(place)} to {vip}/32 | grep -q . || exit 0
+    /bin/sh "$0" forget
+    # shellcheck disable=SC2086
+    exec ss --kill --tcp state time-wait $ours >/dev/null
+    ;;
 end)
     ip -o address show dev {interface_of(place)} to {vip}/32 | grep -q . && exit 0
     ip route show table local {vip}/32 metric {_METRIC} | grep -q . && exit 0
-    exec ss --kill --tcp src {vip} sport = :{place.spec.endpoint.port} >/dev/null
+    # shellcheck disable=SC2086
+    exec ss --kill --tcp state connected $ours >/dev/null
     ;;
 lost)
     /bin/sh "$0" forget

@@ -150,8 +150,9 @@ def configuration(place: Place, vip: IPAddress) -> Iterator[str]:
 
 
 def _notices(place: Place) -> Iterator[str]:
-    """Yield what is run when this machine is not the holder, or not any more."""
+    """Yield what is run when this machine is the holder, is not, or is not any more."""
     if hand_over.programs(place):
+        yield f'    notify_master "{hand_over.HELD}"'
         yield f'    notify_backup "{hand_over.END}"'
         yield f'    notify_fault "{hand_over.LOST}"'
 
