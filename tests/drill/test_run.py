@@ -29,7 +29,7 @@ from backstay.drill.oracle.notes import check
 from backstay.drill.oracle.verdict import Verdict
 from backstay.drill.recorder import Recorder
 from backstay.drill.run import WARM_UPS, Course, run
-from backstay.errors import UnreachableError
+from backstay.errors import RefusedError, UnreachableError
 
 CLIENT = Client("vip-1", Way.VIP, Connection.KEPT)
 HEADER = Header("etcd-kill", "lab", "2026-01-01T00:00:00Z", "backstay drill", 1, (CLIENT,))
@@ -142,6 +142,23 @@ async def test_clients_that_get_no_answer_are_trouble(tmp_path: Path) -> None:
     )
     notes = [one for one in written.records if isinstance(one, Mark) and one.kind is Kind.NOTE]
     assert [one.state for one in notes] == ["no answer for 1 s: vip-1"]
+
+
+async def test_nothing_is_broken_once_a_client_gets_no_answer(tmp_path: Path) -> None:
+    """The cluster was whole when it was looked at; it is not any more."""
+    written, fault = recorder(tmp_path), FakeFault()
+    with pytest.raises(RefusedError, match="not every client is answered") as caught:
+        await run(
+            written,
+            replace(COURSE, calm=0.05),
+            load=FakeLoad(broken=True),
+            watchers=(),
+            fault=fault.standing(),
+            trouble=well,
+            last_look=no_look,
+        )
+    assert "vip-1" in caught.value.why
+    assert fault.log == []
 
 
 async def test_an_interrupted_drill_undoes_its_fault_and_stops_its_load(tmp_path: Path) -> None:

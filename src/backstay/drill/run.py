@@ -11,6 +11,7 @@ from typing import Protocol
 from backstay.drill.history import Kind, Note, Record
 from backstay.drill.oracle.judge import RATE
 from backstay.drill.recorder import Recorder
+from backstay.errors import RefusedError
 
 POLL_SECONDS = 0.1
 
@@ -95,6 +96,7 @@ async def _phases(
     fault: AbstractAsyncContextManager[object],
 ) -> None:
     await _warmed(recorder, working, course)
+    _require_all_answered(recorder, course)
     recorder.mark(Kind.PHASE, "fault")
     async with fault:
         await _hold(working, course.fault)
@@ -116,6 +118,21 @@ async def _warmed(recorder: Recorder, working: asyncio.Future[None], course: Cou
         await _hold(working, course.warm_up)
         if recorder.answers - before >= wanted:
             return
+
+
+def _require_all_answered(recorder: Recorder, course: Course) -> None:
+    """Refuse to break a cluster of which a part fell silent since it was found well.
+
+    Clients that call more seldom than that are not judged by it.
+    """
+    if course.calm > course.warm_up or not (silent := recorder.silent(seconds=course.warm_up)):
+        return
+    raise RefusedError(
+        "a drill breaks only what is whole: not every client is answered",
+        where=recorder.header.cluster,
+        why=f"no answer within {course.warm_up:g} s: {', '.join(silent)}",
+        next_move="backstay status; nothing was broken",
+    )
 
 
 async def _hold(working: asyncio.Future[None], seconds: float) -> None:

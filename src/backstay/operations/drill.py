@@ -8,7 +8,7 @@ from contextlib import closing
 from pathlib import Path
 
 from backstay.drill.entry import entry
-from backstay.drill.faults.kinds import BreakMachine
+from backstay.drill.faults.kinds import BreakMachine, Link, Slow
 from backstay.drill.faults.targets import Roles
 from backstay.drill.history import Header, History, Record
 from backstay.drill.inject import required_power
@@ -21,7 +21,6 @@ from backstay.drill.stage import Before, Stage, chosen_hosts
 from backstay.drill.wish import Wish, load_of, settings_of
 from backstay.fleet.world import World
 from backstay.operations.drill_health import require_well, roles, trouble
-from backstay.operations.status import status
 from backstay.spec.model import ClusterSpec
 
 
@@ -31,7 +30,7 @@ async def look(spec: ClusterSpec, world: World) -> Before:
     versions = {"kubernetes": spec.kubernetes, "etcd": health.etcd_version}
 
     async def ask() -> Roles:
-        return roles(spec, await status(spec, world=world))
+        return roles(spec, await require_well(spec, world))
 
     return Before(roles(spec, health), versions, settings_of(spec), trouble(spec), ask)
 
@@ -53,8 +52,8 @@ async def drill(
     targets = chosen_hosts(wish, before.roles)
     if wish.scenario.needs_power:
         required_power(machines)
-    lost = targets if isinstance(wish.scenario.fault, BreakMachine) else ()
-    async with entry(spec, world, avoided=lost) as access:
+    is_cut_off = isinstance(wish.scenario.fault, BreakMachine | Link | Slow)
+    async with entry(spec, world, avoided=targets if is_cut_off else ()) as access:
         load = ClusterLoad.on(access, load_of(wish, access, len(targets)))
         try:
             await load.prepare()

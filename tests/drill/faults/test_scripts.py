@@ -309,6 +309,40 @@ def test_a_slow_link_is_made_by_one_program(machine: Machine) -> None:
     assert "before ip" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("mounted", "root", "is_own"),
+    [
+        ("/var/lib/etcd", "/", True),
+        # A part of a larger disk: journals and containers would be frozen, too.
+        ("/var", "/", False),
+        ("/", "/", False),
+        # A folder of another disk, bound to this place.
+        ("/var/lib/etcd", "/data/etcd", False),
+    ],
+)
+def test_a_disk_is_hit_only_if_it_is_etcds_alone(
+    machine: Machine, mounted: str, root: str, *, is_own: bool
+) -> None:
+    (act,) = acts(StallDisk(1000, 0), ("cp-1",), SITE)
+    world = (
+        f"findmnt() {{ case $3 in FSROOT) echo {root} ;; *) echo {mounted} ;; esac; }}\n"
+        "readlink() { echo /var/lib/etcd; }\n"
+    )
+    done = machine.play(WORDS + act.fits, world)
+    assert (done.returncode == 0) is is_own
+    assert ("has no file system of its own" in done.stderr) is not is_own
+
+
+@pytest.mark.parametrize(("has", "fits"), [("noqueue 0:", True), ("fq 8001:", False)])
+def test_a_link_is_slowed_only_where_the_kernel_queues_as_it_likes(
+    machine: Machine, has: str, *, fits: bool
+) -> None:
+    """What somebody has set there would not come back as it was."""
+    (act,) = acts(Slow(1000), ("cp-1",), SITE)
+    world = f'ip() {{ echo "10.0.0.2 dev host0"; }}\ntc() {{ echo "qdisc {has} root refcnt 2"; }}\n'
+    assert (machine.play(WORDS + act.fits, world).returncode == 0) is fits
+
+
 A_POD = """\
 systemctl() { echo "$calm systemctl" >&2; [ "$1" != show ] || echo not-found; }
 pgrep() { echo "$calm pgrep" >&2; if [ "$1" = -P ]; then echo 50; else echo $found; fi; }

@@ -15,7 +15,8 @@ from backstay.cli.session import console_of, finished, read_spec
 
 HIGHEST_SEED = 999_999_999
 SHORTEST_SECONDS = 1.0
-LONGEST_SECONDS = 86_400.0
+LONGEST_SECONDS = 10_800.0
+"""Within what the clients' certificates last (drill.entry)."""
 EXITS = (0, 1, 2, 3, 4, 5, 64, 130)
 
 

@@ -33,7 +33,7 @@ DATA = "/var/lib/etcd"
 
 OWN_DISK = f"""\
 [ "$(findmnt -n -o FSROOT -T {DATA} | tail -n 1)" = / ] &&
-    [ "$(findmnt -n -o TARGET -T {DATA} | tail -n 1)" != / ] ||
+    [ "$(findmnt -n -o TARGET -T {DATA} | tail -n 1)" = "$(readlink -f {DATA})" ] ||
     fail 'etcd has no file system of its own at {DATA}: others would be hit as well'"""
 
 HAS_TABLE = f"nft list table {TABLE} >/dev/null 2>&1"
@@ -166,9 +166,9 @@ def _flap(host: str, seconds: float) -> Act:
 def _slow(host: str, kilobits: int, site: Site) -> Act:
     other = next(site.addresses[one] for one in site.hosts if one != host)
     device = f"device=$(ip -o route get {other} | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p')\n"
-    # What the kernel puts there by itself comes back by itself.
+    # What the kernel puts there by itself comes back by itself, and has no number.
     slow = 'tc qdisc show dev "$device" root | grep -q "tbf bd:"'
-    kernels = "' noqueue '*|*' fq_codel '*|*' pfifo_fast '*|*' mq '*|*' fq '"
+    kernels = "' noqueue 0: '*|*' fq_codel 0: '*|*' pfifo_fast 0: '*|*' mq 0: '*|*' fq 0: '"
     return Act(
         host=host,
         slug="slow",

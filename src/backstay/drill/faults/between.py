@@ -228,7 +228,7 @@ LINKS = (
     Scenario(
         "names-fail",
         "No machine gets an answer from its name servers. Nothing in the control plane asks "
-        "them: nobody notices.",
+        "them: nobody notices. Pods are answered on, but CoreDNS not by the servers behind it.",
         BlockNames(),
         "all-hosts",
         20.0,

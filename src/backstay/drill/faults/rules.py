@@ -64,10 +64,8 @@ def tables(link: Link, hosts: Sequence[str], site: Site) -> Mapping[str, str]:
             assert_never(link)
 
 
-_NAMES = (
-    "meta l4proto { tcp, udp } th sport 53 drop",
-    "meta l4proto { tcp, udp } th dport 53 drop",
-)
+_NAMES = ("meta l4proto { tcp, udp } th sport 53 fib daddr type local drop",)
+"""Answers to the machine itself, from a resolver of its own too. Pods ask on."""
 
 BLIND = f"""\
 table {TABLE} {{

@@ -157,7 +157,7 @@ def measure(history: History) -> Numbers:
         watches_cut=cuts(history, times),
         client_gaps=waits,
         lease_gaps=told.lease_gaps(marks, times),
-        lease_overlaps=dict(told.lease_overlaps(marks, times)),
+        lease_overlaps=told.lease_overlaps(marks, times),
         nodes=tuple(sorted({one.subject for one in marks if one.kind is Kind.NODE})),
         not_ready=told.not_ready(marks, times),
         errors=_errors(during),

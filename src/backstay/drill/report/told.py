@@ -129,8 +129,8 @@ def lease_gaps(marks: Sequence[Mark], times: Times) -> Mapping[str, float]:
     return {lease: first_after(times, at) or 0.0 for lease, at in sorted(found.items())}
 
 
-def lease_overlaps(marks: Sequence[Mark], times: Times) -> Iterator[tuple[str, float]]:
-    """Yield how long an old holder's process went on after the next one had the lease.
+def lease_overlaps(marks: Sequence[Mark], times: Times) -> Mapping[str, float]:
+    """Return for each lease how long at most an old holder went on after the next one had it.
 
     A lease promises nothing better (client-go's leaderelection); it is 0 for one that had ended.
     One that was frozen did nothing until it was thawed, and one that then never ended went on.
@@ -139,12 +139,15 @@ def lease_overlaps(marks: Sequence[Mark], times: Times) -> Iterator[tuple[str, f
     holders = {
         one.subject: one.state for one in marks if one.kind is Kind.LEASE and one.at < times.since
     }
+    found: dict[str, float] = {}
     for one in acquisitions(marks, times):
         old = holders.get(one.subject)
         if old is not None and old != one.state:
             begin = max(one.at, times.undone) if _was_frozen(old, marks) else one.at
             if (end := _end_of(one.subject, old, marks, times)) is not None:
-                yield one.subject, max(0.0, (end - begin) / SECOND)
+                beside = max(0.0, (end - begin) / SECOND)
+                found[one.subject] = max(beside, found.get(one.subject, 0.0))
+    return found
 
 
 def _was_frozen(host: str, marks: Iterable[Mark]) -> bool:

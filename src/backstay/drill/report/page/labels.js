@@ -1,11 +1,13 @@
 // What is written above the plot, and the lines that lead to it.
 
 // The fault first, then whoever began to lead or to hold.
+// Of several machines each that is hit ends a span, and begins the next.
+const goesOn = (lane, moment) => lane.spans.some(([from]) => from === moment);
 const wantedLabels = () => {
   const lane = drill.lanes.find((one) => one.name === "fault");
   const faults = (lane ? lane.spans : []).flatMap(([from, to, text]) => [
     { at: from, text: `↓ ${text}`, ink: "fault", weight: "600", always: true },
-    { at: to, text: "↓ healed", ink: "good", weight: "600", always: true },
+    ...(goesOn(lane, to) ? [] : [{ at: to, text: "↓ healed", ink: "good", weight: "600", always: true }]),
   ]);
   const turns = drill.turns.map(([at, text]) => ({ at, text, ink: "ink", weight: "", always: false }));
   return [...faults, ...turns].filter(({ at }) => view.from <= at && at <= view.to);
@@ -49,6 +51,7 @@ const drawFault = (labels) => {
     pen.fillRect(left, bottom - SIZE.chart - 6, right - left, SIZE.chart + 6);
     pen.globalAlpha = 1;
     line([[crisp(left), topOf(labels, from, text)], [crisp(left), high()]], color("fault"));
+    if (goesOn(lane, to)) continue;
     line([[crisp(right), topOf(labels, to, "healed")], [crisp(right), high()]], color("good"), [4, 3]);
   }
 };
