@@ -47,7 +47,8 @@ async def drill(
 ) -> Drilled:
     """Drill once; the history is in a new file at `path` whatever becomes of the drill.
 
-    Raises PreflightError or RefusedError, with nothing touched, if the fault does not fit.
+    Raises PreflightError or RefusedError, with nothing broken, if the fault does not fit, or if
+    not all is well any more right before it.
     """
     targets = chosen_hosts(wish, before.roles)
     if wish.scenario.needs_power:

@@ -96,23 +96,20 @@ def _require_data(spec: ClusterSpec, wish: Wish, observation: Observation) -> No
 
 
 def _require_no_life(spec: ClusterSpec, observation: Observation) -> None:
-    reached = observation.reached
-    strangers = sorted(observation.has_etcd_data & reached.keys())
-    planes = (host.name for host in spec.control_planes if host.name in reached)
-    serving = [host for host in planes if _runs(observation, host, _APISERVER)]
-    if not strangers and not serving:
-        return
-    seen = (
-        f"etcd's data is on {', '.join(strangers)}" if strangers else "",
-        f"an apiserver runs on {', '.join(serving)}" if serving else "",
-    )
-    raise RefusedError(
-        "a cluster lives here, and none of its etcd members in cluster.yaml has data",
-        where=", ".join(strangers or serving),
-        why=f"{'; '.join(filter(None, seen))}; members are to be "
-        f"{', '.join(host.name for host in spec.etcd_members)}",
-        next_move="give etcd back its machines in cluster.yaml: apply does not move its data",
-    )
+    planes = (host.name for host in spec.control_planes)
+    serving = (host for host in planes if _runs(observation, host, _APISERVER))
+    signs = (("etcd's data is", observation.has_etcd_data), ("an apiserver runs", serving))
+    found = {what: ", ".join(sorted(hosts)) for what, hosts in signs}
+    seen = [f"{what} on {hosts}" for what, hosts in found.items() if hosts]
+    if seen:
+        members = ", ".join(host.name for host in spec.etcd_members)
+        raise RefusedError(
+            "a cluster lives here, and none of its etcd members in cluster.yaml has data",
+            where=next(filter(None, found.values())),
+            why=f"{'; '.join(seen)}; members are to be {members}",
+            next_move="give etcd back its machines in cluster.yaml, since apply moves no data; "
+            "to begin anew, end first what is left of the old cluster",
+        )
 
 
 def _awaits_first_start(wish: Wish, observation: Observation, host: str) -> bool:

@@ -212,6 +212,13 @@ def test_a_holder_that_was_not_frozen_overlaps_from_the_next_ones_lease() -> Non
     assert overlaps(marks=killed) == {}
 
 
+def test_of_several_overlaps_of_a_lease_the_longest_counts() -> None:
+    """Who takes it again from the next one takes nothing back of what was."""
+    acquired = next(one for one in MARKS if one.detail == "acquired")
+    again = replace(acquired, at=THAWED + SECOND, state="cp-3")
+    assert overlaps(unit(THAWED + SECOND // 2), again) == {"kube-scheduler": 0.5}
+
+
 def test_a_process_that_ended_in_time_does_not_overlap() -> None:
     """Zero was seen, and is something else than not seen."""
     assert overlaps(unit(FAULT + 1)) == {"kube-scheduler": 0.0}

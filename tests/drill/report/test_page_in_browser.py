@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 
@@ -222,6 +222,21 @@ def test_labels_name_elections_and_do_not_overlap(
     assert all(left <= begin and end <= left + wide for _, _, begin, end in found)
     for one, other in combinations(found, 2):
         assert one[1] != other[1] or one[3] < other[2] or other[3] < one[2]
+
+
+def test_of_several_machines_the_page_says_once_that_all_healed(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """Each machine that is hit, or undone, ends a span of the fault and begins another."""
+    told = story()
+    more = (
+        replace(one, subject="cp-2", at=one.at + SECOND // 10)
+        for one in told.records
+        if isinstance(one, Mark) and one.kind is Kind.FAULT
+    )
+    shown(browser, History(told.header, (*told.records, *more)), tmp_path)
+    texts = [text for text, *_ in labels(browser)]
+    assert texts.count("↓ healed") == 1
 
 
 def test_names_of_lanes_have_room(browser: Browser, tmp_path: Path) -> None:
