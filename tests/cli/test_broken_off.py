@@ -20,7 +20,8 @@ from backstay.cli.failure import text
 from backstay.cli.settings import Output, Settings
 from backstay.cli.stopping import Orderly
 from backstay.drill.faults.catalogue import SCENARIOS
-from backstay.drill.history import Kind, Mark, header_line, record_line
+from backstay.drill.history import Kind, Mark
+from backstay.drill.history_file import header_line, record_line
 from backstay.drill.report.document import Drilled, drilled
 from backstay.drill.wish import Wish
 from backstay.errors import RefusedError, StepFailedError, UnreachableError

@@ -13,16 +13,8 @@ from backstay.cli.console import Console
 from backstay.cli.drilling import Voice, agree, results_in
 from backstay.cli.settings import Settings
 from backstay.drill.faults.catalogue import SCENARIOS, suite
-from backstay.drill.history import (
-    SECOND,
-    FinalRead,
-    History,
-    Kind,
-    Mark,
-    Record,
-    header_line,
-    record_line,
-)
+from backstay.drill.history import SECOND, FinalRead, History, Kind, Mark, Record
+from backstay.drill.history_file import header_line, record_line
 from backstay.errors import RefusedError
 from backstay.fleet.world import utc_now
 from backstay.lab import PowerSwitch

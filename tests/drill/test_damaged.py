@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backstay.cli.drilling import page_text
-from backstay.drill.history import BadHistoryError, header_line, read_history, record_line
+from backstay.drill.history_file import BadHistoryError, header_line, read_history, record_line
 from backstay.drill.report.document import document
 from backstay.operations.drill import judged
 from fakes.drill_histories import history

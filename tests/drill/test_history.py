@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backstay.drill.history import (
+from backstay.drill.history import History
+from backstay.drill.history_file import (
     TAGS,
     BadHistoryError,
-    History,
     header_line,
     read_history,
     record_line,

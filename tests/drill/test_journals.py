@@ -82,7 +82,7 @@ def test_what_is_understood_is_sent(text: str) -> None:
 )
 def test_a_panic_is_evidence(text: str) -> None:
     """A program that ends in panic is a finding whatever else went well."""
-    assert EAR.hear(line(f"etcd[396]: {text}")) == LogLine("cp-1", "etcd", text)
+    assert EAR.hear(line(f"etcd[396]: {text}")) == LogLine("cp-1", "etcd", text, 422_696_000)
     assert re.search("|".join(WORTH_HEARING), line(f"etcd[396]: {text}"))
 
 

@@ -21,9 +21,9 @@ from backstay.drill.history import (
     Operation,
     Outcome,
     Record,
-    read_history,
 )
 from backstay.drill.history import Path as Way
+from backstay.drill.history_file import read_history
 from backstay.drill.oracle.judge import RATE
 from backstay.drill.oracle.notes import check
 from backstay.drill.oracle.verdict import Verdict

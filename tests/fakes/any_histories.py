@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from backstay.drill.history import TAGS, Client, Connection, Header, History, Path
+from backstay.drill.history import Client, Connection, Header, History, Path
+from backstay.drill.history_file import TAGS
 
 LONG = st.integers(-(2**63) + 1, 2**63 - 1)
 WORDS = st.sampled_from(["a", "etcd a", "apiserver a", "warm-up", "fault", "final", "end", ""])

@@ -44,7 +44,8 @@ from backstay.drill.faults.kinds import (
 from backstay.drill.faults.scripts import CALM_SECONDS
 from backstay.drill.faults.steps import ETCDCTL
 from backstay.drill.faults.targets import resolve, site_of
-from backstay.drill.history import Kind, Mark, read_history
+from backstay.drill.history import Kind, Mark
+from backstay.drill.history_file import read_history
 from backstay.drill.inject import Tell, Turn, armed_seconds, injected
 from backstay.drill.load.etcd import PREFIX
 from backstay.drill.load.kube import LABEL

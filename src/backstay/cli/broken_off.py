@@ -60,7 +60,8 @@ async def broken_off(error: Exception, job: Job) -> BrokenOffError:
 
 def _standing(history: Path) -> str:
     """Return what the drill itself had not undone, in words, as far as its history says."""
-    from backstay.drill.history import Kind, Mark, read_history
+    from backstay.drill.history import Kind, Mark
+    from backstay.drill.history_file import read_history
 
     try:
         with history.open(encoding="utf-8") as lines:

@@ -30,7 +30,7 @@ HEAD = 1000
 
 def history_at(path: Path) -> History:
     """Return the history of a drill; raises ConfigError."""
-    from backstay.drill.history import BadHistoryError, read_history
+    from backstay.drill.history_file import BadHistoryError, read_history
 
     file = _meant(path, lambda results: results.history)
     try:

@@ -1,20 +1,15 @@
-"""Everything that happened in one drill: values, and lines of a file to be judged again.
+"""Everything that happened in one drill, as values; how a file holds them is in `history_file`.
 
 All times are nanoseconds of one monotonic clock, counted from the drill's start; the header says
-what time of day that was. A file holds one JSON object a line, the header first.
+what time of day that was.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping
-from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, TypeVar
-
-from backstay.drill.typed import typed
+from typing import TypeVar
 
 FORMAT = 1
 """Grows when files from before would be read wrongly; fields that they may lack change nothing."""
@@ -93,7 +88,8 @@ class Header:
     """What was done to which cluster, and how to do it again.
 
     `settings` are the timers that decide the numbers, `versions` the programs'; `load` says how
-    many operations per second were asked for.
+    many operations per second were asked for. `foreseen` are words of the fatal lines that the
+    fault itself makes the targets' programs write while it stands.
     """
 
     scenario: str
@@ -110,6 +106,7 @@ class Header:
     versions: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=dict)
     load: Mapping[str, float] = field(default_factory=dict)
+    foreseen: tuple[str, ...] = ()
     format: int = FORMAT
 
 
@@ -262,33 +259,16 @@ class FinalHash:
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A line of a unit's log that speaks of a panic or a fatal error."""
+    """A line of a unit's log that speaks of a panic or a fatal error; 0 if `at` was not kept."""
 
     host: str
     unit: str
     text: str
+    at: int = 0
 
 
 OfClient = Operation | WatchEvent | WatchTurn
 Record = OfClient | Mark | FinalRead | FinalHash | LogLine
-
-TAGS: Mapping[str, type[Any]] = {
-    "op": Operation,
-    "event": WatchEvent,
-    "watch": WatchTurn,
-    "mark": Mark,
-    "final": FinalRead,
-    "hash": FinalHash,
-    "log": LogLine,
-}
-_TAG_OF = {kind: tag for tag, kind in TAGS.items()}
-_ENUMS: Mapping[str, type[StrEnum]] = {
-    "action": Action,
-    "outcome": Outcome,
-    "change": Change,
-    "turn": Stream,
-    "kind": Kind,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,100 +281,3 @@ class History:
     def of(self, kind: type[T]) -> tuple[T, ...]:
         """Return the records of one kind, in the order they were written."""
         return tuple(one for one in self.records if isinstance(one, kind))
-
-
-class BadHistoryError(ValueError):
-    """A file is no history, or of a later format; the message says the line."""
-
-
-def header_line(header: Header) -> str:
-    """Return the first line of a history's file."""
-    return json.dumps(_plain(header), separators=(",", ":"))
-
-
-def record_line(record: Record) -> str:
-    """Return one line of a history's file."""
-    return json.dumps({"is": _TAG_OF[type(record)], **_plain(record)}, separators=(",", ":"))
-
-
-def _plain(value: Any) -> dict[str, Any]:  # noqa: ANN401  # any of the values above
-    """Return the fields that differ from what they are when nobody says."""
-    found = {}
-    for one in fields(value):
-        content = getattr(value, one.name)
-        if content != one.default or one.name == "format":
-            found[one.name] = _simple(content)
-    return found
-
-
-def _simple(content: Any) -> Any:  # noqa: ANN401  # as deep as JSON goes
-    if isinstance(content, Client):
-        return _plain(content)
-    if isinstance(content, tuple):
-        return [_simple(one) for one in content]
-    return dict(content) if isinstance(content, Mapping) else content
-
-
-def read_history(lines: Iterable[str]) -> History:
-    """Return the history that a file's lines hold; raises BadHistoryError.
-
-    A last line that was cut short, as by a full disk or a kill, is left out.
-    """
-    numbered = iter(enumerate(lines, start=1))
-    number, first = next(numbered, (1, ""))
-    with _line(number):
-        header = _header(_object(first))
-    names = {client.name for client in header.clients}
-    return History(header, tuple(_records(numbered, names)))
-
-
-@contextmanager
-def _line(number: int) -> Iterator[None]:
-    """Say which line it is that cannot be read."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise BadHistoryError(f"line {number}: {error}") from error
-
-
-def _records(numbered: Iterator[tuple[int, str]], names: AbstractSet[str]) -> Iterator[Record]:
-    for number, line in numbered:
-        if not line.endswith("\n"):
-            return
-        with _line(number):
-            record = _record(_object(line))
-            if isinstance(record, OfClient) and record.client not in names:
-                raise ValueError(f"there is no client {record.client!r}")
-        yield record
-
-
-def _object(line: str) -> dict[str, Any]:
-    try:
-        found = json.loads(line)
-    except ValueError as error:
-        raise ValueError(f"it is no JSON: {error}") from error
-    if not isinstance(found, dict):
-        raise TypeError("it is no object")
-    return found
-
-
-def _header(found: dict[str, Any]) -> Header:
-    if found.get("format") != FORMAT:
-        raise ValueError(f"format {found.get('format')!r}, this version reads {FORMAT}")
-    lists = {"targets", "objectives", "members", "planes"} & found.keys()
-    tuples = {name: tuple(found[name]) for name in lists}
-    clients = tuple(_client(one) for one in found.pop("clients", ()))
-    return typed(Header, {**found, **tuples, "clients": clients})
-
-
-def _client(found: dict[str, Any]) -> Client:
-    ways = {"path": Path(found["path"]), "connection": Connection(found["connection"])}
-    return typed(Client, {**found, **ways})
-
-
-def _record(found: dict[str, Any]) -> Record:
-    kind = TAGS[str(found.pop("is", None))]
-    for name in _ENUMS.keys() & found.keys():
-        found[name] = _ENUMS[name](found[name])
-    record: Record = typed(kind, found)
-    return record

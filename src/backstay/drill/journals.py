@@ -93,7 +93,7 @@ class Ear:
             return None
         who, text = found["who"], found["text"]
         if _PANIC.search(text):
-            return LogLine(self.host, who, text[:500])
+            return LogLine(self.host, who, text[:500], at)
         said = next(self._said(who, text), None)
         return None if said is None else Mark(at, *said)
 

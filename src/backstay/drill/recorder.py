@@ -8,18 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TextIO
 
-from backstay.drill.history import (
-    SECOND,
-    Header,
-    History,
-    Kind,
-    Mark,
-    Operation,
-    Outcome,
-    Record,
-    header_line,
-    record_line,
-)
+from backstay.drill.history import SECOND, Header, History, Kind, Mark, Operation, Outcome, Record
+from backstay.drill.history_file import header_line, record_line
 from backstay.errors import RefusedError
 
 

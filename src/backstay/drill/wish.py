@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backstay import __version__
+from backstay.drill.faults.kinds import foreseen
 from backstay.drill.faults.scenario import Scenario
 from backstay.drill.history import Header
 from backstay.drill.load.access import Access
@@ -110,6 +111,7 @@ def header_of(
         versions={**versions, "backstay": __version__},
         settings=settings,
         load={RATE: plan.rate, TIMEOUT: plan.seconds, "registers": len(plan.keys)},
+        foreseen=foreseen(scenario.fault),
     )
 
 

@@ -24,10 +24,8 @@ from backstay.drill.history import (
     Record,
     WatchEvent,
     WatchTurn,
-    header_line,
-    read_history,
-    record_line,
 )
+from backstay.drill.history_file import header_line, read_history, record_line
 from backstay.drill.oracle.clients import TIMEOUT
 from backstay.drill.oracle.judge import RATE, judge
 from backstay.drill.oracle.stores import phases, told

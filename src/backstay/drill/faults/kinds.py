@@ -224,6 +224,15 @@ def said(fault: Fault) -> str:
             assert_never(fault)
 
 
+def foreseen(fault: Fault) -> tuple[str, ...]:
+    """Return words of the fatal lines that a fault makes its target's programs write.
+
+    An etcd that cannot write what it promised ends itself, which is what it ought to do; whether
+    it needs room while there is none is chance (it allocates ahead).
+    """
+    return ("no space left on device",) if isinstance(fault, FillDisk) else ()
+
+
 _WAYS = {Way.BOTH: "off", Way.IN: "off what comes in", Way.OUT: "off what goes out"}
 _WORDS: dict[type[Fault], str] = {
     Ring: "cut off all but neighbours",

@@ -6,12 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from math import ceil
 
-from backstay.drill.history import SECOND, Client, FinalHash, History, LogLine, Note, Operation
-from backstay.drill.oracle import clients, linearizability, lost, notes, revisions, watches
+from backstay.drill.history import SECOND, Client, FinalHash, History, Operation
+from backstay.drill.oracle import clients, linearizability, logs, lost, notes, revisions, watches
 from backstay.drill.oracle.stores import Store, is_whole, phases, stores
 from backstay.drill.oracle.values import values
 from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
-from backstay.drill.report.wording import plural
 
 FLOOR = 0.5
 """Of the asked rate that a warm-up must reach: with less load a fault proves nothing."""
@@ -47,7 +46,7 @@ def _findings(
         yield watches.check(store, known, end=end)
         yield orders[store.name]
     yield hashes(history)
-    yield panics(history)
+    yield logs.check(history)
     yield from notes.check(history)
 
 
@@ -106,14 +105,3 @@ def hashes(history: History) -> Finding:
         return Finding(check, Verdict.INCONCLUSIVE, what, evidence)
     what = f"{len(found)} members have the same store at revision {min(at)}"
     return Finding(check, Verdict.PASS, what, evidence)
-
-
-def panics(history: History) -> Finding:
-    """Say whether a program wrote of a panic into its log."""
-    lines = tuple(f"{one.host} {one.unit}: {one.text}" for one in history.of(LogLine))
-    if lines:
-        return Finding("logs", Verdict.FAIL, f"{plural(len(lines), 'line')} of a panic", lines)
-    if deaf := sorted({one.state for one in notes.noted(history) if one.subject == Note.DEAF}):
-        what = f"the journal of {', '.join(deaf)} was not heard to its end"
-        return Finding("logs", Verdict.INCONCLUSIVE, what)
-    return Finding("logs", Verdict.PASS, "no program wrote of a panic")
