@@ -251,6 +251,15 @@ def test_a_machine_that_lost_its_power_begins_without_control_groups() -> None:
     assert on("cp-2", find) == ""
 
 
+def test_a_disk_that_cannot_be_made_leaves_the_machine_as_it_was() -> None:
+    """It was without power for that, and runs again with what it had."""
+    on("cp-1", "printf 1 >/var/lib/etcd/kept")
+    with pytest.raises(StepFailedError, match="mke2fs"):
+        wait(lab.give_disk(NAME, "cp-1", megabytes=0))
+    assert state_of("cp-1") is lab.State.RUNNING
+    assert on("cp-1", "cat /var/lib/etcd/kept && rm /var/lib/etcd/kept") == "1"
+
+
 def test_a_power_cut_takes_what_never_reached_the_disk() -> None:
     """What was synced outlives it, what was only written does not; a kill takes neither."""
     wait(lab.give_disk(NAME, "cp-2", megabytes=64))

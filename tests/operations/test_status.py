@@ -197,6 +197,23 @@ def test_a_member_that_says_nothing_useful_is_unknown(said: str) -> None:
     assert member({}) is None
 
 
+def test_a_member_tells_which_voters_it_counts() -> None:
+    """One that never started by its address; a learner is none; what cannot be read, nobody."""
+    members = [
+        {"ID": 1, "name": "cp-1", "peerURLs": ["https://10.0.0.11:2380"]},
+        {"ID": 2, "peerURLs": ["https://10.0.0.12:2380"]},
+        {"ID": 3, "name": "cp-3", "peerURLs": ["https://10.0.0.13:2380"], "isLearner": True},
+    ]
+    facts = {"etcd_status": etcd_status(1), "etcd_members": json.dumps({"members": members})}
+    found = member(facts)
+    assert isinstance(found, Member)
+    assert found.knows == ("cp-1", "https://10.0.0.12:2380")
+    for damaged in ("", "Error: context deadline exceeded", "[]", '{"members":[7]}'):
+        found = member({**facts, "etcd_members": damaged})
+        assert isinstance(found, Member)
+        assert found.knows == ()
+
+
 def test_a_member_that_cannot_read_does_not_answer() -> None:
     """It tells of itself, and still a linearizable read fails."""
     found = member({"etcd_status": etcd_status(1), "etcd_read": "no"})

@@ -68,6 +68,10 @@ def test_a_healthy_cluster_says_what_it_tolerates() -> None:
         (changed(silent="no answer on SSH", member=None, units={}), "could not be asked"),
         (changed(member=Unknown("context deadline exceeded")), "does not answer"),
         (changed(member=replace(HOSTS[2].member, answers=False)), "no linearizable read"),
+        (
+            changed(member=replace(HOSTS[2].member, knows=("cp-1", "old-2"))),
+            "etcd counts the voter old-2, which is no member in cluster.yaml",
+        ),
         (changed(apiserver=Readiness(ready=False, milliseconds=0, said="etcd")), "not ready: etcd"),
         (changed(units={"etcd.service": "failed"}), "etcd.service on cp-3 is failed"),
         (changed(units={"etcd.service": ""}), "is not there"),
@@ -118,3 +122,9 @@ def test_what_the_api_did_not_tell_is_not_guessed() -> None:
 def test_a_member_is_no_longer_counted_when_its_host_is_silent() -> None:
     """Two of three are left: no more may fail."""
     assert changed(silent="no answer on SSH", member=None).tolerates == 0
+
+
+def test_a_voter_that_nobody_knows_of_counts_for_the_quorum() -> None:
+    """Four voters need three: with one forgotten, none of the other three may fail."""
+    found = changed(member=replace(HOSTS[2].member, knows=("cp-1", "cp-2", "cp-3", "old-2")))
+    assert (found.strangers, found.tolerates) == (("old-2",), 0)

@@ -102,9 +102,26 @@ def member(facts: Facts) -> Member | Unknown | None:
             database_bytes=int(status["dbSize"]),
             learner=bool(status.get("isLearner")),
             revision=int(header.get("revision", 0)),
+            knows=_voters(facts.get("etcd_members", "")),
         )
     except (ValueError, KeyError, TypeError):
         return Unknown(_why_no_member(lines, status))
+
+
+def _voters(line: str) -> tuple[str, ...]:
+    """Return the voters that the member knows; none where etcdctl's document is not to be read.
+
+    One that never started has no name yet, and is told by where its peers look for it.
+    """
+    try:
+        members = json.loads(line)["members"]
+        return tuple(
+            str(one.get("name") or ", ".join(one["peerURLs"]))
+            for one in members
+            if not one.get("isLearner")
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ()
 
 
 def _status(line: str) -> Mapping[str, Any]:

@@ -37,16 +37,23 @@ async def give_disk(name: str, machine: str, *, megabytes: int = MEGABYTES) -> N
     if places.disk.exists():
         return
     await power_off(name, machine)
-    data, partial = places.data("etcd"), places.disk.with_suffix(".partial")
-    async with locked(places_of(name).directory):
-        partial.unlink(missing_ok=True)
-        make = ("mke2fs", "-q", "-t", "ext4", "-m", "0", "-d", str(data))
-        await run(*make, str(partial), f"{megabytes}M")
-        await run("debugfs", "-w", "-f", "-", str(partial), stdin=_owned_as(data))
-        partial.rename(places.disk)
-        # What is old must never be taken for the data: a member that forgets breaks its promises.
-        await run("find", str(data), "-mindepth", "1", "-delete")
-    await start(name, machine)
+    try:
+        async with locked(places_of(name).directory):
+            await _move(places.data("etcd"), places.disk, megabytes)
+    finally:
+        # Called off on the way, it starts with the one data that is whole.
+        await start(name, machine)
+
+
+async def _move(data: Path, disk: Path, megabytes: int) -> None:
+    partial = disk.with_suffix(".partial")
+    partial.unlink(missing_ok=True)
+    make = ("mke2fs", "-q", "-t", "ext4", "-m", "0", "-d", str(data))
+    await run(*make, str(partial), f"{megabytes}M")
+    await run("debugfs", "-w", "-f", "-", str(partial), stdin=_owned_as(data))
+    partial.rename(disk)
+    # What is old must never be taken for the data: a member that forgets breaks its promises.
+    await run("find", str(data), "-mindepth", "1", "-delete")
 
 
 def _owned_as(path: Path) -> str:

@@ -19,7 +19,7 @@ async def require_well(spec: ClusterSpec, world: World) -> ClusterHealth:
     found = await status(spec, world=world)
     if found.verdict is Verdict.HEALTHY:
         return found
-    short = len(found.answering) < len(found.voters)
+    short = len(found.answering) < len(found.voters) + len(found.strangers)
     refused = QuorumError if short else RefusedError
     raise refused(
         "a drill breaks only what is whole: this cluster is not",

@@ -24,7 +24,10 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """An etcd member as it tells of itself; `answers` says whether a linearizable read went."""
+    """An etcd member as it tells of itself; `answers` says whether a linearizable read went.
+
+    `knows` are the voters that it counts, by name, or by address if one never started.
+    """
 
     answers: bool
     leader: bool
@@ -32,6 +35,7 @@ class Member:
     database_bytes: int
     learner: bool = False
     revision: int = 0
+    knows: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +122,16 @@ class ClusterHealth:
         )
 
     @property
+    def strangers(self) -> tuple[str, ...]:
+        """Voters that etcd counts, and that are no members by the specification."""
+        members = (host.member for host in self.answering)
+        known = {name for one in members if isinstance(one, Member) for name in one.knows}
+        return tuple(sorted(known - {host.name for host in self.voters}))
+
+    @property
     def tolerates(self) -> int:
         """How many more members may fail; negative when writes have stopped."""
-        return len(self.answering) - quorum(len(self.voters))
+        return len(self.answering) - quorum(len(self.voters) + len(self.strangers))
 
     @property
     def etcd_version(self) -> str:
@@ -156,8 +167,10 @@ def _findings(health: ClusterHealth) -> Iterator[str]:
         said = health.serving.said if isinstance(health.serving, Readiness) else health.serving.why
         yield f"the endpoint {health.endpoint} does not serve: {said}"
     if health.tolerates < 0:
-        have, all_ = len(health.answering), len(health.voters)
+        have, all_ = len(health.answering), len(health.voters) + len(health.strangers)
         yield f"etcd has no quorum: {have} of {all_} members answer"
+    for name in health.strangers:
+        yield f"etcd counts the voter {name}, which is no member in cluster.yaml"
     for host in health.hosts:
         yield from _of_host(health, host)
     if len(health.vip_holders) > 1:

@@ -32,6 +32,7 @@ from backstay.drill.faults.scenario import (
     BLINDED,
     CALM,
     CHANGED,
+    CUT_OFF,
     ELECTED,
     HANDED,
     LEFT_OUT,
@@ -162,7 +163,7 @@ LINKS = (
         Cut(),
         "vip-holder",
         15.0,
-        (*SERVED, NEXT_HOLDER, ONE_HOLDER),
+        (*CUT_OFF, NEXT_HOLDER, ONE_HOLDER),
         after=5.0,
     ),
     Scenario(

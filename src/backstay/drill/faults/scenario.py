@@ -65,6 +65,10 @@ BLINDED = (*CALM, "moves=1", "vip-move<5s", "gap<5s")
 DETECTED = (*CALM, "out<=1.3*check", "client-gap<=1.6*check", RESERVED)
 """A frozen apiserver, which accepts and never answers: every balancer leaves it out, and whoever
 waited for it is served by another. The others' clients notice nothing: their gap says nothing."""
+CUT_OFF = (*CALM, "gap<5s", RESERVED)
+"""A holder that reaches no other machine, but its clients, cannot know that it was replaced: it
+gives the address up when its own apiserver has failed its checks, after some two seconds, and
+until then the network may believe it. The next holder tells the network every three seconds."""
 LEFT_OUT = "out<6s"
 """An apiserver that does not reach its etcd: it finds out by a request of two seconds, and asks
 once a second; then the balancers ask it twice."""

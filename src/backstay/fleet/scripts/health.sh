@@ -27,4 +27,5 @@ probe_member() {
     say survey . etcd_status "$(ask_etcd endpoint status -w json | tail -n 3 | tr '\n' '\t')"
     if ask_etcd get backstay-health >/dev/null; then value=yes; else value=no; fi
     say survey . etcd_read "$value"
+    say survey . etcd_members "$(ask_etcd member list --consistency=s -w json | tail -n 1)"
 }
