@@ -63,13 +63,17 @@ class Ended:
 
 # Between us and the program, because a process is said to have had the memory of whoever started
 # it: what it was before exec counts. Ctrl-C, which the program gets as well, is left to it; when
-# we end before it, it ends too.
+# we end before it, it ends too, also when that comes before the launcher knows whom to end.
 LAUNCHER = """
 import json, os, signal, sys, time
 signal.signal(signal.SIGINT, signal.SIG_IGN)
+before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 began = time.perf_counter()
-child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ, setsigdef=[signal.SIGINT])
+child = os.posix_spawnp(
+    sys.argv[2], sys.argv[2:], os.environ, setsigdef=[signal.SIGINT], setsigmask=before
+)
 signal.signal(signal.SIGTERM, lambda *_: os.kill(child, signal.SIGKILL))
+signal.pthread_sigmask(signal.SIG_SETMASK, before)
 _, status, usage = os.wait4(child, 0)
 wall = time.perf_counter() - began
 told = [wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024]
