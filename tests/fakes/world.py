@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from backstay.components.loadbalancer import CONFIG as HAPROXY_SETTINGS
 from backstay.errors import GateTimeoutError, StepFailedError, UnreachableError
 from backstay.fleet import events
 from backstay.fleet.observe import script_text
@@ -28,6 +30,7 @@ from backstay.planning.invariants import quorum
 from backstay.planning.observation import HostSeen, Observation, Unreachable
 from backstay.planning.plan import (
     ApiReady,
+    BalancerServes,
     DeploymentAvailable,
     EndpointServes,
     EtcdHealthy,
@@ -139,6 +142,7 @@ class MemoryWorld:
             "etcd_served": _yes(computer.etcd_served),
             "etcd_leader": _yes(host == self.leader),
             "addresses": self._addresses(host),
+            "listening": computer.survey["listening"] + self._bound(host),
             "cluster": computer.text("/etc/backstay/cluster").replace("\n", " "),
         }
         return HostSeen({**computer.survey, **told}, records)
@@ -147,6 +151,12 @@ class MemoryWorld:
         addresses = self.computers[host].survey["addresses"]
         holds = host == self.spec.load_balancers[0].name
         return f"{addresses}eth0={self.spec.endpoint.vip}/32," if holds else addresses
+
+    def _bound(self, host: str) -> str:
+        found = re.search(
+            r"bind \S*:(\d+)$", self.computers[host].text(HAPROXY_SETTINGS), re.MULTILINE
+        )
+        return f"{found[1]}," if found and self._is_active(host, HAPROXY) else ""
 
     def ask(
         self, wanted: Sequence[Mapping[str, object]]
@@ -330,7 +340,7 @@ class MemoryWorld:
                 return self._up(host, ETCD) and self.has_quorum
             case ApiReady(host):
                 return self._api(host)
-            case EndpointServes(host):
+            case BalancerServes(host) | EndpointServes(host):
                 return self._up(host, HAPROXY) and self._any_api()
             case LeasesHeld():
                 return self._any_api() and any(self._up(h, *CONTROLLERS) for h in self.planes)

@@ -26,6 +26,7 @@ from backstay.pki.issue import issue
 from backstay.pki.request import AuthorityName, CertificateRequest, Profile
 from backstay.planning.plan import (
     ApiReady,
+    BalancerServes,
     DeploymentAvailable,
     EndpointServes,
     EtcdHealthy,
@@ -326,10 +327,16 @@ async def test_only_the_clusters_own_apiserver_counts(
     assert error.why
 
 
-async def test_the_balancer_is_asked_at_its_own_address(place: Place, tmp_path: Path) -> None:
-    """The endpoint of cluster.yaml, as seen from the host."""
+@pytest.mark.parametrize(
+    ("gate", "address"),
+    [(BalancerServes("a", SOON), "127.0.0.1"), (EndpointServes("a", SOON), "127.0.0.100")],
+)
+async def test_a_balancer_is_asked_itself_and_the_address_by_whoever_has_it(
+    place: Place, tmp_path: Path, gate: Gate, address: str
+) -> None:
+    """Both at the port of cluster.yaml, as seen from the host."""
     async with serving(tmp_path, Answers([(500, "no server")])) as (port, authority):
         endpoint = place.spec.endpoint.model_copy(update={"port": port})
         place.spec = place.spec.model_copy(update={"endpoint": endpoint})
-        error = await place.fails(EndpointServes("a", SOON), authority=authority)
-    assert error.where == f"a asking 127.0.0.100:{port}"
+        error = await place.fails(gate, authority=authority)
+    assert error.where == f"a asking {address}:{port}"

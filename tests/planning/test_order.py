@@ -12,7 +12,6 @@ from backstay.planning.plan import (
     ApiReady,
     ApplyObjects,
     Converge,
-    EndpointServes,
     EtcdHealthy,
     NodesReady,
     NodesRegistered,
@@ -94,7 +93,6 @@ def test_labels_of_nodes_wait_for_nodes() -> None:
 ROLLED = {
     "etcd.service": (EtcdHealthy, "etcd cp-3"),
     "kube-apiserver.service": (ApiReady, "apiserver cp-3"),
-    "haproxy.service": (EndpointServes, "balancer cp-3"),
 }
 
 
@@ -102,8 +100,7 @@ ROLLED = {
 def test_a_live_change_goes_host_by_host_behind_gates(unit: str) -> None:
     """All others must be well before a turn, and this one after it.
 
-    It need not be before: a mistaken setting is mended by the next turn. Balancers are asked for
-    what they serve together.
+    It need not be before: a mistaken setting is mended by the next turn.
     """
     gate, name = ROLLED[unit]
     plan = restarted(built(THREE), unit)
@@ -112,9 +109,8 @@ def test_a_live_change_goes_host_by_host_behind_gates(unit: str) -> None:
         (step,) = stage.steps
         assert isinstance(step, ActOnUnits)
         along = ("kube-apiserver.service",) if unit == "etcd.service" else ()
-        asked = 3 if gate is EndpointServes else 2
-        assert [type(one) for one in stage.requires] == [gate] * asked + [ApiReady] * 2 * len(along)
-        assert gate is EndpointServes or gate(step.host) not in stage.requires
+        assert [type(one) for one in stage.requires] == [gate] * 2 + [ApiReady] * 2 * len(along)
+        assert gate(step.host) not in stage.requires
         assert gate(step.host) in stage.gates
         assert UnitsActive(step.host, (unit, *along)) in stage.gates
 

@@ -21,6 +21,7 @@ from backstay.fleet.reasons import reason
 from backstay.fleet.world import World
 from backstay.planning.plan import (
     ApiReady,
+    BalancerServes,
     DeploymentAvailable,
     EndpointServes,
     EtcdHealthy,
@@ -107,6 +108,9 @@ class Waiting:
             case ApiReady(host):
                 address = str(self.spec.host(host).internal)
                 await self._readyz(host, address, APISERVER_PORT, seconds)
+            case BalancerServes(host):
+                address = str(self.spec.host(host).internal)
+                await self._readyz(host, address, self.spec.endpoint.port, seconds)
             case EndpointServes(host):
                 endpoint = self.spec.endpoint
                 await self._readyz(host, endpoint.host, endpoint.port, seconds)

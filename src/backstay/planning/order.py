@@ -4,7 +4,8 @@ Starting a unit that is not running takes nothing away, so all such units of all
 together; where apiservers are among them, what only an apiserver gives work follows once those
 are ready, at the same time as the cluster's objects. Restarting or reloading a running unit takes
 something away: those go host by host behind gates, each with the files that cause it, so that no
-running unit finds changed files before its turn.
+running unit finds changed files before its turn. A keepalived that the running ones do not know
+starts after their turns.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from dataclasses import dataclass, replace
 from backstay.components.before_etcd import bound
 from backstay.components.units import UNITS
 from backstay.components.wish import Manifest
+from backstay.planning.balancers import SPEAKER, is_moving, newcomers
 from backstay.planning.drift import Drift, object_name
 from backstay.planning.observation import Observation
 from backstay.planning.plan import (
     ActOnUnits,
     ApiReady,
     ApplyObjects,
+    BalancerServes,
     Change,
     ChangeKind,
     Converge,
@@ -57,17 +60,31 @@ class Setting:
         reached = self.observation.reached
         return tuple(node.name for node in self.spec.nodes if node.name in reached)
 
+    @property
+    def is_moving(self) -> bool:
+        """Whether another endpoint is served than the one wished for."""
+        return is_moving(self.spec, self.observation)
+
+    @property
+    def silent(self) -> tuple[str, ...]:
+        """Names of the machines of the control plane that do not answer."""
+        spec = self.spec
+        parts = {*spec.control_planes, *spec.etcd_members, *spec.load_balancers}
+        return tuple(sorted(h.name for h in parts if h.name in self.observation.unreachable))
+
 
 def order(setting: Setting, drift: Drift) -> tuple[Stage, ...]:
     """Return the stages that mend the drift; none when there is none."""
     rolling = dict(_rolling(setting, drift))
     roll = tuple(_roll(setting, drift, rolling))
-    start, join = _start(setting, drift)
+    late = newcomers(setting.spec, setting.observation, drift)
+    start, join = _start(setting, drift, late)
     objects = _cluster_objects(setting, drift)
     if join is not None and objects is not None and not roll:
         objects = _together(join, objects)
         join = None
-    stages = (_files(drift, rolling), start, join, *roll, objects, _late_objects(setting, drift))
+    begin, end = (_files(drift, rolling), start, join), (objects, _late_objects(setting, drift))
+    stages = (*begin, *roll, _late_start(setting, drift, late), *end)
     return tuple(stage for stage in stages if stage is not None)
 
 
@@ -146,17 +163,24 @@ def _files(drift: Drift, rolling: Mapping[str, Mapping[Key, Tier]]) -> Stage | N
     return Stage("files", steps) if steps else None
 
 
-def _start(setting: Setting, drift: Drift) -> tuple[Stage | None, Stage | None]:
+def _start(
+    setting: Setting, drift: Drift, late: frozenset[str]
+) -> tuple[Stage | None, Stage | None]:
     """Start what does not run, and enable what runs and would not after a boot.
 
     With apiservers among it, what can do nothing without them has a stage of its own: before, it
     would only try in vain, and take the processor from those it waits for.
     """
     starts = {
-        host: tuple(pair for pair in _services(changes) if not disturbs(pair[0]))
+        host: tuple(
+            pair
+            for pair in _services(changes)
+            if not disturbs(pair[0]) and not (host in late and pair[0].key == SPEAKER)
+        )
         for host, changes in drift.hosts.items()
     }
-    everything = _start_stage(setting, "start", starts)
+    stays = not setting.is_moving
+    everything = _start_stage(setting, "start", starts, endpoint=stays)
     tiers = {service.tier for pairs in starts.values() for _, service in pairs}
     if everything is None or Tier.APISERVER not in tiers:
         return everything, None
@@ -168,6 +192,7 @@ def _start(setting: Setting, drift: Drift) -> tuple[Stage | None, Stage | None]:
                 host: tuple(pair for pair in pairs if pair[1].tier.needs_api is needs)
                 for host, pairs in starts.items()
             },
+            endpoint=stays,
         )
         for name, needs in (("start", False), ("start what needs the API", True))
     )
@@ -178,21 +203,41 @@ def _start(setting: Setting, drift: Drift) -> tuple[Stage | None, Stage | None]:
     return replace(first, gates=ready), replace(join, gates=later)
 
 
+def _late_start(setting: Setting, drift: Drift, late: frozenset[str]) -> Stage | None:
+    """Start who was not known before the turns; not at all while one is silent that may speak."""
+    starts = {
+        host: tuple(pair for pair in _services(drift.hosts[host]) if pair[0].key == SPEAKER)
+        for host in sorted(late)
+    }
+    name = f"start keepalived on {', '.join(sorted(late))}"
+    return None if setting.silent else _start_stage(setting, name, starts, endpoint=True)
+
+
 def _start_stage(
-    setting: Setting, name: str, starts: Mapping[str, tuple[tuple[Change, Service], ...]]
+    setting: Setting,
+    name: str,
+    starts: Mapping[str, tuple[tuple[Change, Service], ...]],
+    *,
+    endpoint: bool,
 ) -> Stage | None:
     by_host = {host: pairs for host, pairs in starts.items() if pairs}
     steps = tuple(ActOnUnits(host, tuple(c for c, _ in pairs)) for host, pairs in by_host.items())
     gates = dict.fromkeys(
         gate
         for host, pairs in by_host.items()
-        for gate in _gates(setting, host, [s for _, s in pairs])
+        for gate in _gates(setting, host, [s for _, s in pairs], endpoint=endpoint)
     )
     return Stage(name, steps, gates=tuple(gates)) if steps else None
 
 
-def _gates(setting: Setting, host: str, services: Sequence[Service]) -> Iterator[Gate]:
-    """Yield what must hold once these units of the host were started or restarted."""
+def _gates(
+    setting: Setting, host: str, services: Sequence[Service], *, endpoint: bool
+) -> Iterator[Gate]:
+    """Yield what must hold once these units of the host were started or restarted.
+
+    A balancer is asked itself: the address would answer by another one. And the address, if it is
+    to answer by now (`endpoint`).
+    """
     tiers = {service.tier for service in services}
     with_member = Tier.ETCD in tiers and host in bound(setting.spec)
     units = dict.fromkeys(service.unit for service in services)
@@ -204,7 +249,9 @@ def _gates(setting: Setting, host: str, services: Sequence[Service]) -> Iterator
     if Tier.APISERVER in tiers or with_member:
         yield ApiReady(host)
     if Tier.BALANCER in tiers:
-        yield EndpointServes(host)
+        yield BalancerServes(host)
+        if endpoint:
+            yield EndpointServes(host)
     if Tier.CONTROLLERS in tiers:
         yield LeasesHeld(LEASES)
     if any(service.unit == "kubelet.service" for service in services):
@@ -222,7 +269,9 @@ def _roll(
     for tier in Tier:
         hosts = [host for host in _turns(setting, tier) if tier in rolling.get(host, {}).values()]
         if tier.one_at_a_time:
-            yield from (_roll_stage(setting, drift, rolling, tier, (host,)) for host in hosts)
+            for number, host in enumerate(hosts):
+                waiting = hosts[number + 1 :]
+                yield _roll_stage(setting, drift, rolling, tier, (host,), waiting)
         elif hosts:
             yield _roll_stage(setting, drift, rolling, tier, tuple(hosts))
 
@@ -248,26 +297,32 @@ def _roll_stage(
     rolling: Mapping[str, Mapping[Key, Tier]],
     tier: Tier,
     hosts: tuple[str, ...],
+    waiting: Sequence[str] = (),
 ) -> Stage:
     steps: list[Step] = []
     gates: list[Gate] = []
+    endpoint = not waiting or not setting.is_moving
     for host in hosts:
         mine = [change for change in drift.hosts[host] if rolling[host].get(change.key) is tier]
         files = tuple(change for change in mine if not isinstance(change.resource, Service))
         units = tuple(change for change, _ in _services(mine))
         steps += [Converge(host, files)] if files else []
         steps += [ActOnUnits(host, units)] if units else []
-        gates += _gates(setting, host, [service for _, service in _services(units)])
+        services = [service for _, service in _services(units)]
+        gates += _gates(setting, host, services, endpoint=endpoint)
     name = f"{tier.name.lower()} {', '.join(hosts)}"
-    return Stage(
-        name, tuple(steps), tuple(dict.fromkeys(gates)), _requires(setting, tier, hosts), at_once=1
-    )
+    requires = _requires(setting, tier, hosts, waiting)
+    return Stage(name, tuple(steps), tuple(dict.fromkeys(gates)), requires, at_once=1)
 
 
-def _requires(setting: Setting, tier: Tier, hosts: Sequence[str]) -> tuple[Gate, ...]:
+def _requires(
+    setting: Setting, tier: Tier, hosts: Sequence[str], waiting: Sequence[str]
+) -> tuple[Gate, ...]:
     """Return what must hold before a unit of the tier is taken away from a live cluster.
 
-    Not of who has its turn: what serves badly by a mistaken setting is mended by the next one.
+    Not of who has its turn: what serves badly by a mistaken setting is mended by the next one. Nor
+    of balancers that wait for theirs: they may serve another endpoint yet, and the one that has
+    the address comes last, when all others have shown that they serve.
     """
     match tier:
         case Tier.ETCD:
@@ -277,7 +332,8 @@ def _requires(setting: Setting, tier: Tier, hosts: Sequence[str]) -> tuple[Gate,
         case Tier.APISERVER:
             return tuple(_ready_without(setting, hosts))
         case Tier.BALANCER:
-            return tuple(EndpointServes(host.name) for host in setting.spec.load_balancers)
+            names = (host.name for host in setting.spec.load_balancers)
+            return tuple(BalancerServes(name) for name in names if name not in {*hosts, *waiting})
         case Tier.CONTROLLERS | Tier.RUNTIME | Tier.NODE:
             return ()
 

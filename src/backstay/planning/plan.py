@@ -102,6 +102,14 @@ class ApiReady:
 
 
 @dataclass(frozen=True, slots=True)
+class BalancerServes:
+    """The host's own balancer answers /readyz, whoever has the address."""
+
+    host: str
+    deadline: timedelta = 2 * MINUTE
+
+
+@dataclass(frozen=True, slots=True)
 class EndpointServes:
     """The balancer's address answers /readyz, asked from the host."""
 
@@ -146,6 +154,7 @@ Gate = (
     UnitsActive
     | EtcdHealthy
     | ApiReady
+    | BalancerServes
     | EndpointServes
     | LeasesHeld
     | NodesReady

@@ -8,6 +8,7 @@ from dataclasses import replace
 from backstay.components.host import MARKER
 from backstay.components.wish import Wish
 from backstay.errors import RefusedError
+from backstay.planning.balancers import newcomers, require_a_balancer_as_holder
 from backstay.planning.document import identity
 from backstay.planning.drift import Drift, drift
 from backstay.planning.invariants import margin, require_quorum_without
@@ -31,8 +32,10 @@ def propose(spec: ClusterSpec, wish: Wish, observation: Observation) -> Plan:
     """
     found = drift(wish, observation)
     _require_data(spec, wish, observation)
-    ordered = order(Setting(spec, observation), found)
-    withheld = tuple(_withheld(spec, observation, ordered))
+    require_a_balancer_as_holder(spec, observation)
+    setting = Setting(spec, observation)
+    ordered = order(setting, found)
+    withheld = tuple(_withheld(setting, found, ordered))
     stages = _allowed(ordered) if withheld else ordered
     voters = frozenset(host.name for host in spec.etcd_members)
     healthy = frozenset(host for host in voters if _runs(observation, host))
@@ -124,17 +127,15 @@ def _awaits_first_start(wish: Wish, observation: Observation, host: str) -> bool
     return not any(diff.field == "sha256" for diff in marker.diff(seen))
 
 
-def _withheld(
-    spec: ClusterSpec, observation: Observation, ordered: Sequence[Stage]
-) -> Iterator[str]:
+def _withheld(setting: Setting, found: Drift, ordered: Sequence[Stage]) -> Iterator[str]:
     """Say why nothing running of the control plane is disturbed: a part of it is silent."""
-    parts = {*spec.control_planes, *spec.etcd_members, *spec.load_balancers}
-    silent = sorted(host.name for host in parts if host.name in observation.unreachable)
-    if silent:
-        names = ", ".join(silent)
+    if setting.silent:
+        names = ", ".join(setting.silent)
         yield f"no running unit of the control plane is restarted while {names} is silent"
         if len(_allowed(ordered)) < len(ordered) and any(map(_disturbs_nodes, ordered)):
             yield "what runs on nodes waits for that, too: it is to follow the control plane"
+        if late := sorted(newcomers(setting.spec, setting.observation, found)):
+            yield f"keepalived does not start on {', '.join(late)} yet: {names} may not know of it"
 
 
 def _allowed(ordered: Sequence[Stage]) -> tuple[Stage, ...]:

@@ -10,6 +10,7 @@ from backstay.planning.plan import (
     ActOnUnits,
     ApiReady,
     ApplyObjects,
+    BalancerServes,
     Change,
     ChangeKind,
     Converge,
@@ -159,6 +160,8 @@ def gate_text(gate: Gate) -> str:
             return f"etcd on {gate.host} answers a linearizable read"
         case ApiReady():
             return f"apiserver on {gate.host} ready"
+        case BalancerServes():
+            return f"balancer on {gate.host} serves"
         case EndpointServes():
             return f"endpoint answers {gate.host}"
         case LeasesHeld():
@@ -191,6 +194,8 @@ def _gate_kind(gate: Gate) -> str:
             return "etcd healthy"
         case ApiReady():
             return "apiserver ready"
+        case BalancerServes():
+            return "balancer serves"
         case EndpointServes():
             return "endpoint answers"
         case LeasesHeld():
