@@ -81,6 +81,16 @@ def test_a_balancer_that_nobody_knows_speaks_after_the_others_have_learnt_of_it(
     assert EndpointServes("lb-3") in late.gates
 
 
+def test_it_waits_for_them_also_when_its_files_are_there_already() -> None:
+    """As after an apply that was cut short between its files and the others' turns."""
+    case = grown()
+    (files,) = (stage for stage in case.look().plan().stages if stage.name == "files")
+    case.world.perform(Plan("", "", (files,)))
+    plan = case.look().plan()
+    (late,) = starting(plan, SPEAKER)
+    assert [plan.stages.index(stage) for stage in (*turns(plan), late)] == [1, 2, 3]
+
+
 def test_it_does_not_speak_while_one_is_silent_that_may() -> None:
     """Who could not be told goes on as before, and perhaps has the address."""
     case = grown()

@@ -13,7 +13,7 @@ from backstay.errors import RefusedError
 from backstay.planning.drift import Drift
 from backstay.planning.observation import HostSeen, Observation
 from backstay.planning.preflight import interfaces
-from backstay.resources.resource import Key
+from backstay.resources.resource import Key, Seen
 from backstay.spec.model import ClusterSpec
 
 SPEAKER = Key("service", "keepalived.service")
@@ -24,18 +24,21 @@ _BALANCER = Key("service", "haproxy.service")
 def newcomers(spec: ClusterSpec, observation: Observation, drift: Drift) -> frozenset[str]:
     """Return whose keepalived is to start only after those that run have learnt of it.
 
-    One that is started again with the settings it had is known. On a machine that is silent in a
-    cluster that lives one may run, and not know of it.
+    One that ran before with the settings it has is known. On a machine that is silent in a cluster
+    that lives one may run, and not know of it.
     """
-    balancers = {host.name for host in spec.load_balancers}
+    balancers = {host.name: observation.seen(host.name, SPEAKER) for host in spec.load_balancers}
     differ = {
-        host
-        for host, changes in drift.hosts.items()
-        if host in balancers and any(change.key == PEERS for change in changes)
+        host for host, changes in drift.hosts.items() if any(one.key == PEERS for one in changes)
     }
-    speaking = {host for host in balancers if _runs(observation, host, SPEAKER)}
-    silent = balancers & observation.unreachable.keys() if observation.has_etcd_data else set()
-    return frozenset(differ - speaking) if speaking & differ or silent else frozenset()
+    speaking = {host for host, seen in balancers.items() if _says(seen, "active")}
+    silent = balancers.keys() & observation.unreachable.keys()
+    if not (speaking & differ or (silent and observation.has_etcd_data)):
+        return frozenset()
+    quiet = balancers.keys() - speaking - silent
+    # Enabled with its first start: settings alone may be left of an apply that was cut short.
+    known = {host for host in quiet - differ if _says(balancers[host], "enabled")}
+    return frozenset(quiet - known)
 
 
 def is_moving(spec: ClusterSpec, observation: Observation) -> bool:
@@ -46,8 +49,8 @@ def is_moving(spec: ClusterSpec, observation: Observation) -> bool:
     """
     reached = observation.reached
     seen = [reached[host.name] for host in spec.load_balancers if host.name in reached]
-    running = [one for one in seen if _is_active(one, _BALANCER)]
-    speaking = [one for one in seen if _is_active(one, SPEAKER)]
+    running = [one for one in seen if _says(one.record(_BALANCER), "active")]
+    speaking = [one for one in seen if _says(one.record(SPEAKER), "active")]
     return any(spec.endpoint.port not in set(_ports(one)) for one in running) or (
         bool(speaking) and not any(_holds(spec, one) for one in speaking)
     )
@@ -76,14 +79,9 @@ def _holds(spec: ClusterSpec, seen: HostSeen) -> bool:
     return str(spec.endpoint.vip) in interfaces(seen.survey)
 
 
-def _runs(observation: Observation, host: str, unit: Key) -> bool:
-    machine = observation.reached.get(host)
-    return machine is not None and _is_active(machine, unit)
-
-
-def _is_active(seen: HostSeen, unit: Key) -> bool:
-    record = seen.record(unit)
-    return isinstance(record, Mapping) and record.get("active") == "active"
+def _says(unit: Seen, word: str) -> bool:
+    """Return whether a unit is `active`, or `enabled`."""
+    return isinstance(unit, Mapping) and unit.get(word) == word
 
 
 def _ports(seen: HostSeen) -> Iterator[int]:
