@@ -48,6 +48,7 @@ from fakes.computer import ETCD, UNITS, Computer, Node, Unit, facts
 from fakes.credentials import Credentials
 
 APISERVER, HAPROXY = "kube-apiserver.service", "haproxy.service"
+SPEAKER = "keepalived.service"
 CONTROLLERS = ("kube-controller-manager.service", "kube-scheduler.service")
 NODE = ("containerd.service", "kubelet.service")
 
@@ -149,7 +150,8 @@ class MemoryWorld:
 
     def _addresses(self, host: str) -> str:
         addresses = self.computers[host].survey["addresses"]
-        holds = host == self.spec.load_balancers[0].name
+        speaking = [h.name for h in self.spec.load_balancers if self._is_active(h.name, SPEAKER)]
+        holds = speaking[:1] == [host]
         return f"{addresses}eth0={self.spec.endpoint.vip}/32," if holds else addresses
 
     def _bound(self, host: str) -> str:
@@ -340,7 +342,10 @@ class MemoryWorld:
                 return self._up(host, ETCD) and self.has_quorum
             case ApiReady(host):
                 return self._api(host)
-            case BalancerServes(host) | EndpointServes(host):
+            case BalancerServes(host):
+                port = f"{self.spec.endpoint.port},"
+                return self._up(host, HAPROXY) and self._any_api() and self._bound(host) == port
+            case EndpointServes(host):
                 return self._up(host, HAPROXY) and self._any_api()
             case LeasesHeld():
                 return self._any_api() and any(self._up(h, *CONTROLLERS) for h in self.planes)

@@ -17,7 +17,7 @@ from backstay.fleet.health import member
 from backstay.fleet.transport import Completed
 from backstay.fleet.world import World
 from backstay.operations.status import status
-from backstay.planning.health import Member, Readiness, Verdict
+from backstay.planning.health import Member, Readiness, Verdict, Voter
 from backstay.planning.look import PLAIN
 from backstay.resources.resource import Unknown
 from backstay.spec.model import ClusterSpec
@@ -198,16 +198,16 @@ def test_a_member_that_says_nothing_useful_is_unknown(said: str) -> None:
 
 
 def test_a_member_tells_which_voters_it_counts() -> None:
-    """One that never started by its address; a learner is none; what cannot be read, nobody."""
+    """One that never started has no name; a learner is none; what cannot be read, nobody."""
     members = [
         {"ID": 1, "name": "cp-1", "peerURLs": ["https://10.0.0.11:2380"]},
-        {"ID": 2, "peerURLs": ["https://10.0.0.12:2380"]},
+        {"ID": 2, "peerURLs": ["https://[fd00::12]:2380"]},
         {"ID": 3, "name": "cp-3", "peerURLs": ["https://10.0.0.13:2380"], "isLearner": True},
     ]
     facts = {"etcd_status": etcd_status(1), "etcd_members": json.dumps({"members": members})}
     found = member(facts)
     assert isinstance(found, Member)
-    assert found.knows == ("cp-1", "https://10.0.0.12:2380")
+    assert found.knows == (Voter("cp-1", ("10.0.0.11",)), Voter("", ("fd00::12",)))
     for damaged in ("", "Error: context deadline exceeded", "[]", '{"members":[7]}'):
         found = member({**facts, "etcd_members": damaged})
         assert isinstance(found, Member)

@@ -19,6 +19,7 @@ from fakes.clusters import Case, Shape, built, fresh, spec_of
 TWO = Shape(3, balancers=2)
 THREE = Shape(3, balancers=3)
 SPEAKER = "keepalived.service"
+SETTINGS = "/etc/keepalived/keepalived.conf"
 
 
 def led_to(case: Case, **endpoint: object) -> Case:
@@ -30,9 +31,15 @@ def led_to(case: Case, **endpoint: object) -> Case:
 
 def grown() -> Case:
     """A cluster with two balancers that is to have a third."""
-    case = built(TWO)
-    case.spec = spec_of(THREE)
-    case.world.computers["lb-3"] = fresh(THREE).world.computers["lb-3"]
+    return become(built(TWO), THREE)
+
+
+def become(case: Case, shape: Shape) -> Case:
+    """The same machines, and those that are new, as they are to be now."""
+    wanted = fresh(shape)
+    for host, computer in wanted.world.computers.items():
+        case.world.computers.setdefault(host, computer)
+    case.spec = case.world.spec = wanted.spec
     return case
 
 
@@ -81,24 +88,50 @@ def test_a_balancer_that_nobody_knows_speaks_after_the_others_have_learnt_of_it(
     assert EndpointServes("lb-3") in late.gates
 
 
-def test_it_waits_for_them_also_when_its_files_are_there_already() -> None:
-    """As after an apply that was cut short between its files and the others' turns."""
+def test_it_waits_for_them_also_after_an_apply_that_was_cut_short() -> None:
+    """Its settings are held back with it: they would be taken for those that it ran with."""
     case = grown()
     (files,) = (stage for stage in case.look().plan().stages if stage.name == "files")
     case.world.perform(Plan("", "", (files,)))
+    assert not case.world.computers["lb-3"].text(SETTINGS)
     plan = case.look().plan()
     (late,) = starting(plan, SPEAKER)
-    assert [plan.stages.index(stage) for stage in (*turns(plan), late)] == [1, 2, 3]
+    assert plan.stages.index(late) > max(map(plan.stages.index, turns(plan)))
+
+
+def test_it_waits_for_one_whose_turn_was_cut_short() -> None:
+    """That has the settings already and has not read them."""
+    case = grown()
+    plan = case.look().plan()
+    last = turns(plan)[-1]
+    before = plan.stages[: plan.stages.index(last)]
+    case.world.perform(Plan("", "", (*before, Stage("cut", last.steps[:1]))))
+    plan = case.look().plan()
+    assert [turn.name for turn in turns(plan)] == [last.name]
+    (late,) = starting(plan, SPEAKER)
+    assert plan.stages.index(late) > plan.stages.index(turns(plan)[0])
+
+
+def test_the_whole_of_it_converges() -> None:
+    """Then there is nothing left to do, and all three speak."""
+    case = grown()
+    case.apply()
+    assert case.look().plan().is_empty
+    assert case.world.unit("lb-3", SPEAKER).active == "active"
 
 
 def test_it_does_not_speak_while_one_is_silent_that_may() -> None:
-    """Who could not be told goes on as before, and perhaps has the address."""
+    """Who could not be told goes on as before, and perhaps has the address: so again and again."""
     case = grown()
     case.world.computers["lb-2"].silent = "no answer on SSH"
+    case.apply()
     plan = case.look().plan()
-    assert not turns(plan)
-    assert not starting(plan, SPEAKER)
-    assert "keepalived does not start on lb-3 yet: lb-2 may not know of it" in plan.notes
+    assert plan.is_empty
+    assert "keepalived does not start on lb-3 yet: who speaks cannot be told of it" in plan.notes
+    assert case.world.unit("lb-3", SPEAKER).active != "active"
+    case.world.computers["lb-2"].silent = ""
+    case.apply()
+    assert case.world.unit("lb-3", SPEAKER).active == "active"
 
 
 def test_one_that_is_known_starts_again_at_once() -> None:
@@ -117,11 +150,42 @@ def test_a_first_boot_waits_for_nobody() -> None:
     assert [stage.name for stage in starting(case.look().plan(), SPEAKER)] == ["start"]
 
 
-def test_an_address_on_a_machine_that_is_to_be_no_balancer_is_refused() -> None:
-    """Its keepalived would go on beside those of the new ones."""
-    case = built(Shape(3))
-    case.spec = spec_of(TWO)
+def test_the_last_balancer_does_not_speak_for_one_that_may_be_alive() -> None:
+    """Made anew while the other is silent: nobody has the address then, and nobody is asked."""
+    case = built(TWO)
+    case.world.computers["lb-1"] = fresh(TWO).world.computers["lb-1"]
+    case.world.computers["lb-2"].silent = "no answer on SSH"
+    case.apply()
+    assert case.world.unit("lb-1", "haproxy.service").active == "active"
+    assert case.world.unit("lb-1", SPEAKER).active != "active"
+    assert case.look().plan().is_empty
+
+
+def test_a_first_address_answers_after_the_turns() -> None:
+    """Balancers that had none get it in their turns: keepalived is started before."""
+    case = led_to(built(TWO), vip=None, name="kubernetes.example.org")
+    case.world.spec = case.spec
+    case.apply()
     for host in ("lb-1", "lb-2"):
-        case.world.computers[host] = fresh(TWO).world.computers[host]
-    with pytest.raises(RefusedError, match="cp-1 has the virtual address, and is no balancer"):
+        case.world.computers[host].units.pop(SPEAKER)
+    case.world.spec = case.spec = spec_of(TWO)
+    plan = case.look().plan()
+    asked = [one for one in plan.stages for gate in one.gates if isinstance(gate, EndpointServes)]
+    assert asked == turns(plan)[-1:]
+
+
+def test_a_balancer_that_is_to_be_none_is_refused() -> None:
+    """Holder or not: its keepalived would go on beside the others."""
+    case = become(built(Shape(3)), TWO)
+    for host in ("cp-1", "cp-2", "cp-3"):
+        case.world.computers[host].survey["speaks"] = "yes"
+    with pytest.raises(RefusedError, match="keepalived runs on cp-1, cp-2, cp-3, and"):
+        case.look().plan()
+
+
+def test_an_address_on_a_machine_that_is_to_be_no_balancer_is_refused() -> None:
+    """Whoever put it there."""
+    case = become(built(Shape(3)), TWO)
+    case.world.computers["cp-1"].survey["addresses"] += f"eth0={case.spec.endpoint.vip}/32,"
+    with pytest.raises(RefusedError, match="keepalived runs on cp-1, and"):
         case.look().plan()

@@ -15,6 +15,7 @@ from backstay.planning.health import (
     Node,
     Readiness,
     Verdict,
+    Voter,
 )
 from backstay.resources.resource import Unknown
 
@@ -27,6 +28,7 @@ def host(name: str, *, leader: bool = False) -> HostHealth:
     return HostHealth(
         name,
         ("control-plane", "etcd"),
+        f"10.0.0.{name[-1]}",
         member=Member(answers=True, leader=leader, version="3.7.3", database_bytes=1024),
         apiserver=READY,
         units={"etcd.service": "active"},
@@ -50,6 +52,10 @@ WELL = ClusterHealth(
 )
 
 
+OURS = tuple(Voter(one.name, (one.address,)) for one in HOSTS)
+OLD = Voter("cp-2", ("10.0.0.99",))
+
+
 def changed(**fields: object) -> ClusterHealth:
     """Return the healthy cluster with its third host changed."""
     return replace(WELL, hosts=(*HOSTS[:2], replace(HOSTS[2], **fields)))
@@ -69,8 +75,12 @@ def test_a_healthy_cluster_says_what_it_tolerates() -> None:
         (changed(member=Unknown("context deadline exceeded")), "does not answer"),
         (changed(member=replace(HOSTS[2].member, answers=False)), "no linearizable read"),
         (
-            changed(member=replace(HOSTS[2].member, knows=("cp-1", "old-2"))),
-            "etcd counts the voter old-2, which is no member in cluster.yaml",
+            changed(member=replace(HOSTS[2].member, knows=(OLD,))),
+            "etcd counts a voter that is no member in cluster.yaml: cp-2 at 10.0.0.99",
+        ),
+        (
+            changed(member=replace(HOSTS[2].member, knows=(replace(OLD, name=""),))),
+            "etcd counts a voter that is no member in cluster.yaml: 10.0.0.99",
         ),
         (changed(apiserver=Readiness(ready=False, milliseconds=0, said="etcd")), "not ready: etcd"),
         (changed(units={"etcd.service": "failed"}), "etcd.service on cp-3 is failed"),
@@ -125,6 +135,21 @@ def test_a_member_is_no_longer_counted_when_its_host_is_silent() -> None:
 
 
 def test_a_voter_that_nobody_knows_of_counts_for_the_quorum() -> None:
-    """Four voters need three: with one forgotten, none of the other three may fail."""
-    found = changed(member=replace(HOSTS[2].member, knows=("cp-1", "cp-2", "cp-3", "old-2")))
-    assert (found.strangers, found.tolerates) == (("old-2",), 0)
+    """Four voters need three: with one forgotten, none of the other three may fail.
+
+    Whoever answers a linearizable read has its quorum, whoever is in it.
+    """
+    found = changed(member=replace(HOSTS[2].member, knows=(*OURS, OLD)))
+    assert (found.strangers, found.tolerates) == ((OLD,), 0)
+    others = (OLD, replace(OLD, addresses=("10.0.0.98",)))
+    one = replace(HOSTS[0], member=replace(HOSTS[0].member, knows=(OURS[0], *others)))
+    assert replace(WELL, hosts=(one,)).tolerates == 0
+
+
+def test_a_member_that_is_to_start_yet_is_known_by_its_address() -> None:
+    """Removed and added anew, it has no name before it has started."""
+    anew = (*OURS[:2], replace(OURS[2], name=""))
+    told = tuple(replace(one, member=replace(one.member, knows=anew)) for one in HOSTS[:2])
+    silent = replace(HOSTS[2], member=Unknown("it was removed"))
+    found = replace(WELL, hosts=(*told, silent))
+    assert (found.strangers, found.tolerates) == ((), 0)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
 
@@ -24,7 +25,7 @@ from backstay.fleet.world import World
 from backstay.pki.reading import read_certificate
 from backstay.pki.request import RenewedBy
 from backstay.pki.requests import requests
-from backstay.planning.health import Lease, Member, Node, Readiness
+from backstay.planning.health import Lease, Member, Node, Readiness, Voter
 from backstay.planning.observation import HostSeen
 from backstay.resources.resource import Facts, Unknown
 from backstay.spec.model import ClusterSpec, Host
@@ -108,20 +109,21 @@ def member(facts: Facts) -> Member | Unknown | None:
         return Unknown(_why_no_member(lines, status))
 
 
-def _voters(line: str) -> tuple[str, ...]:
-    """Return the voters that the member knows; none where etcdctl's document is not to be read.
-
-    One that never started has no name yet, and is told by where its peers look for it.
-    """
+def _voters(line: str) -> tuple[Voter, ...]:
+    """Return the voters that the member knows; none where etcdctl's document is not to be read."""
     try:
         members = json.loads(line)["members"]
         return tuple(
-            str(one.get("name") or ", ".join(one["peerURLs"]))
+            Voter(str(one.get("name", "")), tuple(map(_address, one["peerURLs"])))
             for one in members
             if not one.get("isLearner")
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         return ()
+
+
+def _address(url: str) -> str:
+    return urlsplit(url).hostname or url
 
 
 def _status(line: str) -> Mapping[str, Any]:

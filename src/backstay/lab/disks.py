@@ -36,8 +36,8 @@ async def give_disk(name: str, machine: str, *, megabytes: int = MEGABYTES) -> N
     places = places_of(name).machine(read(name).machine(machine).name)
     if places.disk.exists():
         return
-    await power_off(name, machine)
     try:
+        await power_off(name, machine)
         async with locked(places_of(name).directory):
             await _move(places.data("etcd"), places.disk, megabytes)
     finally:

@@ -82,14 +82,17 @@ def _host(
     seen: HostSeen | UnreachableError,
     apiservers: dict[str, Readiness],
 ) -> HostHealth:
-    roles = tuple(sorted(_roles(spec, host)))
+    roles, address = tuple(sorted(_roles(spec, host))), str(host.internal)
     if isinstance(seen, UnreachableError):
-        return HostHealth(host.name, roles, silent=seen.sentence, next_move=seen.next_move)
+        return HostHealth(
+            *(host.name, roles, address), silent=seen.sentence, next_move=seen.next_move
+        )
     units = {unit: _state(seen, unit) for unit in health.units_of(spec, host)}
     load = seen.survey.get("load")
     return HostHealth(
         host.name,
         roles,
+        address,
         member=health.member(seen.survey),
         apiserver=apiservers.get(host.name),
         units=units,

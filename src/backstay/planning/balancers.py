@@ -7,11 +7,13 @@ virtual_address.py): two that do not know each other both hold the address.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 
 from backstay.components.virtual_address import CONFIG
 from backstay.errors import RefusedError
 from backstay.planning.drift import Drift
 from backstay.planning.observation import HostSeen, Observation
+from backstay.planning.plan import Change
 from backstay.planning.preflight import interfaces
 from backstay.resources.resource import Key, Seen
 from backstay.spec.model import ClusterSpec
@@ -21,24 +23,63 @@ PEERS = Key("file", CONFIG)
 _BALANCER = Key("service", "haproxy.service")
 
 
-def newcomers(spec: ClusterSpec, observation: Observation, drift: Drift) -> frozenset[str]:
-    """Return whose keepalived is to start only after those that run have learnt of it.
+@dataclass(frozen=True, slots=True)
+class Latecomers:
+    """Keepaliveds that speak only once the others know them, with the settings that name them.
 
-    One that ran before with the settings it has is known. On a machine that is silent in a cluster
-    that lives one may run, and not know of it.
+    `settled` is what remains to be done without them. They hold their settings back too, so that
+    an apply that is cut short, or was not to start them, finds them as unknown as before.
+    `are_held` tells that they do not start at all: a machine that may speak cannot be told of them.
     """
-    balancers = {host.name: observation.seen(host.name, SPEAKER) for host in spec.load_balancers}
-    differ = {
-        host for host, changes in drift.hosts.items() if any(one.key == PEERS for one in changes)
+
+    settled: Drift
+    changes: Mapping[str, tuple[Change, ...]]
+    are_held: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The hosts, in order."""
+        return tuple(sorted(self.changes))
+
+
+def latecomers(spec: ClusterSpec, observation: Observation, drift: Drift) -> Latecomers:
+    """Return whose keepalived is to start after the turns of those that run, if at all.
+
+    One that stopped and has the settings that it is to have ran with them, and is known. At a first
+    boot nobody speaks yet, so that all may start at once.
+    """
+    speaking = frozenset(_speaking(spec, observation))
+    silent = {host.name for host in spec.load_balancers} & observation.unreachable.keys()
+    may_speak = bool(speaking or (silent and observation.has_etcd_data))
+    late = {
+        host: mine
+        for host, changes in drift.hosts.items()
+        if may_speak
+        and host not in speaking
+        and len(mine := tuple(one for one in changes if one.key in {SPEAKER, PEERS})) > 1
     }
-    speaking = {host for host, seen in balancers.items() if _says(seen, "active")}
-    silent = balancers.keys() & observation.unreachable.keys()
-    if not (speaking & differ or (silent and observation.has_etcd_data)):
-        return frozenset()
-    quiet = balancers.keys() - speaking - silent
-    # Enabled with its first start: settings alone may be left of an apply that was cut short.
-    known = {host for host in quiet - differ if _says(balancers[host], "enabled")}
-    return frozenset(quiet - known)
+    rest = {
+        host: tuple(one for one in changes if one not in late.get(host, ()))
+        for host, changes in drift.hosts.items()
+    }
+    untold = any(change.key == SPEAKER for host in speaking for change in drift.hosts.get(host, ()))
+    return Latecomers(
+        replace(drift, hosts=rest),
+        late,
+        are_held=bool(silent or (untold and silent_parts(spec, observation))),
+    )
+
+
+def silent_parts(spec: ClusterSpec, observation: Observation) -> tuple[str, ...]:
+    """Return the names of the machines of the control plane that do not answer."""
+    parts = {*spec.control_planes, *spec.etcd_members, *spec.load_balancers}
+    return tuple(sorted(h.name for h in parts if h.name in observation.unreachable))
+
+
+def is_spoken_for(spec: ClusterSpec, observation: Observation, drift: Drift) -> bool:
+    """Return whether anybody of ours has the address by the end of the drift, if it is ours."""
+    starts = any(one.key == SPEAKER for changes in drift.hosts.values() for one in changes)
+    return spec.endpoint.vip is None or starts or any(_speaking(spec, observation))
 
 
 def is_moving(spec: ClusterSpec, observation: Observation) -> bool:
@@ -50,29 +91,32 @@ def is_moving(spec: ClusterSpec, observation: Observation) -> bool:
     reached = observation.reached
     seen = [reached[host.name] for host in spec.load_balancers if host.name in reached]
     running = [one for one in seen if _says(one.record(_BALANCER), "active")]
-    speaking = [one for one in seen if _says(one.record(SPEAKER), "active")]
-    return any(spec.endpoint.port not in set(_ports(one)) for one in running) or (
-        bool(speaking) and not any(_holds(spec, one) for one in speaking)
-    )
+    has_moved = any(spec.endpoint.port not in set(_ports(one)) for one in running)
+    is_nowhere = spec.endpoint.vip is not None and not any(_holds(spec, one) for one in seen)
+    return has_moved or (bool(running) and is_nowhere)
 
 
-def require_a_balancer_as_holder(spec: ClusterSpec, observation: Observation) -> None:
-    """Refuse to serve an address that a machine has which is to be no balancer.
+def require_balancers_alone(spec: ClusterSpec, observation: Observation) -> None:
+    """Refuse to serve an address for which a machine speaks that is to be no balancer.
 
-    Raises RefusedError: nothing here stops its keepalived, and those to be started do not know it.
+    Raises RefusedError: nothing here stops its keepalived, and the others would forget it.
     """
     balancers = {host.name for host in spec.load_balancers}
-    for host, seen in sorted(observation.reached.items()):
-        if host not in balancers and _holds(spec, seen):
-            raise RefusedError(
-                f"{host} has the virtual address, and is no balancer in cluster.yaml",
-                where=host,
-                why=f"{spec.endpoint.vip} is on {interfaces(seen.survey)[str(spec.endpoint.vip)]}; "
-                f"balancers are to be {', '.join(sorted(balancers)) or 'none'}, and two machines "
-                "that do not know each other would both hold it",
-                next_move=f"give {host} its role in cluster.yaml, since apply moves no balancer; "
-                "or take the address off it first: systemctl disable --now keepalived",
-            )
+    found = {
+        host: seen
+        for host, seen in sorted(observation.reached.items())
+        if host not in balancers and (_holds(spec, seen) or seen.survey.get("speaks") == "yes")
+    }
+    if found and spec.endpoint.vip is not None:
+        have = [host for host, seen in found.items() if _holds(spec, seen)]
+        raise RefusedError(
+            f"keepalived runs on {', '.join(found)}, and cluster.yaml has no balancer there",
+            where=", ".join(found),
+            why=f"{spec.endpoint.vip} is on {', '.join(have) or 'none of these'}; who is not named "
+            "to the others any more claims it beside them",
+            next_move="give back the role in cluster.yaml; or end it there first, which is felt if "
+            "nobody else is left: systemctl disable --now keepalived",
+        )
 
 
 def _holds(spec: ClusterSpec, seen: HostSeen) -> bool:
@@ -82,6 +126,11 @@ def _holds(spec: ClusterSpec, seen: HostSeen) -> bool:
 def _says(unit: Seen, word: str) -> bool:
     """Return whether a unit is `active`, or `enabled`."""
     return isinstance(unit, Mapping) and unit.get(word) == word
+
+
+def _speaking(spec: ClusterSpec, observation: Observation) -> Iterator[str]:
+    names = (host.name for host in spec.load_balancers)
+    return (name for name in names if _says(observation.seen(name, SPEAKER), "active"))
 
 
 def _ports(seen: HostSeen) -> Iterator[int]:

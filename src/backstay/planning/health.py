@@ -23,10 +23,18 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Voter:
+    """One whom a member counts: a name, empty if it never started, and where its peers find it."""
+
+    name: str
+    addresses: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Member:
     """An etcd member as it tells of itself; `answers` says whether a linearizable read went.
 
-    `knows` are the voters that it counts, by name, or by address if one never started.
+    `knows` are the voters that it counts.
     """
 
     answers: bool
@@ -35,7 +43,7 @@ class Member:
     database_bytes: int
     learner: bool = False
     revision: int = 0
-    knows: tuple[str, ...] = ()
+    knows: tuple[Voter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +80,13 @@ class Lease:
 class HostHealth:
     """One machine; `silent` says why it could not be asked, everything else is then empty.
 
-    `next_move` says what to do about that. `units` maps units to systemd's ActiveState,
-    `certificates` paths to when they end.
+    `next_move` says what to do about that. `address` is where the other machines find it; `units`
+    maps units to systemd's ActiveState, `certificates` paths to when they end.
     """
 
     name: str
     roles: tuple[str, ...]
+    address: str = ""
     silent: str = ""
     next_move: str = ""
     member: Member | Unknown | None = None
@@ -122,16 +131,22 @@ class ClusterHealth:
         )
 
     @property
-    def strangers(self) -> tuple[str, ...]:
-        """Voters that etcd counts, and that are no members by the specification."""
+    def strangers(self) -> tuple[Voter, ...]:
+        """Voters that etcd counts, at addresses where the specification has no member."""
         members = (host.member for host in self.answering)
-        known = {name for one in members if isinstance(one, Member) for name in one.knows}
-        return tuple(sorted(known - {host.name for host in self.voters}))
+        known = {one for member in members if isinstance(member, Member) for one in member.knows}
+        ours = {host.address for host in self.voters}
+        found = (one for one in known if ours.isdisjoint(one.addresses))
+        return tuple(sorted(found, key=lambda one: (one.name, one.addresses)))
 
     @property
     def tolerates(self) -> int:
-        """How many more members may fail; negative when writes have stopped."""
-        return len(self.answering) - quorum(len(self.voters) + len(self.strangers))
+        """How many more members may fail; negative when writes have stopped.
+
+        Whether strangers serve is not known: one that answers beside them has its quorum.
+        """
+        left = len(self.answering) - quorum(len(self.voters) + len(self.strangers))
+        return max(left, 0) if self.strangers else left
 
     @property
     def etcd_version(self) -> str:
@@ -167,10 +182,12 @@ def _findings(health: ClusterHealth) -> Iterator[str]:
         said = health.serving.said if isinstance(health.serving, Readiness) else health.serving.why
         yield f"the endpoint {health.endpoint} does not serve: {said}"
     if health.tolerates < 0:
-        have, all_ = len(health.answering), len(health.voters) + len(health.strangers)
+        have, all_ = len(health.answering), len(health.voters)
         yield f"etcd has no quorum: {have} of {all_} members answer"
-    for name in health.strangers:
-        yield f"etcd counts the voter {name}, which is no member in cluster.yaml"
+    for one in health.strangers:
+        named = f"{one.name} at " if one.name else ""
+        where = ", ".join(one.addresses)
+        yield f"etcd counts a voter that is no member in cluster.yaml: {named}{where}"
     for host in health.hosts:
         yield from _of_host(health, host)
     if len(health.vip_holders) > 1:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from backstay.components.before_etcd import bound
 from backstay.components.units import UNITS
 from backstay.components.wish import Manifest
-from backstay.planning.balancers import SPEAKER, is_moving, newcomers
+from backstay.planning.balancers import Latecomers, is_moving, is_spoken_for, latecomers
 from backstay.planning.drift import Drift, object_name
 from backstay.planning.observation import Observation
 from backstay.planning.plan import (
@@ -44,6 +44,7 @@ from backstay.resources.service import Service, Tier
 from backstay.spec.model import ClusterSpec, Cni
 
 APISERVER = "kube-apiserver.service"
+BALANCER = "haproxy.service"
 LEASES = ("kube-controller-manager", "kube-scheduler")
 
 
@@ -60,32 +61,45 @@ class Setting:
         reached = self.observation.reached
         return tuple(node.name for node in self.spec.nodes if node.name in reached)
 
-    @property
-    def is_moving(self) -> bool:
-        """Whether another endpoint is served than the one wished for."""
-        return is_moving(self.spec, self.observation)
-
-    @property
-    def silent(self) -> tuple[str, ...]:
-        """Names of the machines of the control plane that do not answer."""
-        spec = self.spec
-        parts = {*spec.control_planes, *spec.etcd_members, *spec.load_balancers}
-        return tuple(sorted(h.name for h in parts if h.name in self.observation.unreachable))
-
 
 def order(setting: Setting, drift: Drift) -> tuple[Stage, ...]:
     """Return the stages that mend the drift; none when there is none."""
+    late = latecomers(setting.spec, setting.observation, drift)
+    drift = late.settled
     rolling = dict(_rolling(setting, drift))
-    roll = tuple(_roll(setting, drift, rolling))
-    late = newcomers(setting.spec, setting.observation, drift)
-    start, join = _start(setting, drift, late)
+    answers = _answering(setting, late, rolling)
+    roll = tuple(_roll(setting, drift, rolling, answers))
+    start, join = _start(setting, drift, answers)
     objects = _cluster_objects(setting, drift)
     if join is not None and objects is not None and not roll:
         objects = _together(join, objects)
         join = None
     begin, end = (_files(drift, rolling), start, join), (objects, _late_objects(setting, drift))
-    stages = (*begin, *roll, _late_start(setting, drift, late), *end)
+    stages = (*begin, *roll, _late_start(setting, late), *end)
     return tuple(stage for stage in stages if stage is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answering:
+    """Whether the endpoint is to answer once balancers were started, and after each turn.
+
+    One that moves answers after the last of them.
+    """
+
+    at_start: bool
+    at_turns: bool
+    at_last_turn: bool
+
+
+def _answering(
+    setting: Setting, late: Latecomers, rolling: Mapping[str, Mapping[Key, Tier]]
+) -> _Answering:
+    spec, observation = setting.spec, setting.observation
+    spoken = is_spoken_for(spec, observation, late.settled)
+    stays = spoken and not is_moving(spec, observation)
+    has_turns = any(Tier.BALANCER in turns.values() for turns in rolling.values())
+    is_last = spoken and (late.are_held or not late.changes)
+    return _Answering(stays or (is_last and not has_turns), stays, stays or is_last)
 
 
 def _together(join: Stage, objects: Stage) -> Stage:
@@ -164,7 +178,7 @@ def _files(drift: Drift, rolling: Mapping[str, Mapping[Key, Tier]]) -> Stage | N
 
 
 def _start(
-    setting: Setting, drift: Drift, late: frozenset[str]
+    setting: Setting, drift: Drift, answers: _Answering
 ) -> tuple[Stage | None, Stage | None]:
     """Start what does not run, and enable what runs and would not after a boot.
 
@@ -172,15 +186,11 @@ def _start(
     would only try in vain, and take the processor from those it waits for.
     """
     starts = {
-        host: tuple(
-            pair
-            for pair in _services(changes)
-            if not disturbs(pair[0]) and not (host in late and pair[0].key == SPEAKER)
-        )
+        host: tuple(pair for pair in _services(changes) if not disturbs(pair[0]))
         for host, changes in drift.hosts.items()
     }
-    stays = not setting.is_moving
-    everything = _start_stage(setting, "start", starts, endpoint=stays)
+    endpoint = answers.at_start
+    everything = _start_stage(setting, "start", starts, endpoint=endpoint)
     tiers = {service.tier for pairs in starts.values() for _, service in pairs}
     if everything is None or Tier.APISERVER not in tiers:
         return everything, None
@@ -192,7 +202,7 @@ def _start(
                 host: tuple(pair for pair in pairs if pair[1].tier.needs_api is needs)
                 for host, pairs in starts.items()
             },
-            endpoint=stays,
+            endpoint=endpoint,
         )
         for name, needs in (("start", False), ("start what needs the API", True))
     )
@@ -203,14 +213,20 @@ def _start(
     return replace(first, gates=ready), replace(join, gates=later)
 
 
-def _late_start(setting: Setting, drift: Drift, late: frozenset[str]) -> Stage | None:
-    """Start who was not known before the turns; not at all while one is silent that may speak."""
-    starts = {
-        host: tuple(pair for pair in _services(drift.hosts[host]) if pair[0].key == SPEAKER)
-        for host in sorted(late)
-    }
-    name = f"start keepalived on {', '.join(sorted(late))}"
-    return None if setting.silent else _start_stage(setting, name, starts, endpoint=True)
+def _late_start(setting: Setting, late: Latecomers) -> Stage | None:
+    """Start who was not known before the turns."""
+    if late.are_held or not late.changes:
+        return None
+    steps: list[Step] = []
+    gates: list[Gate] = []
+    for host in late.names:
+        changes = late.changes[host]
+        units = tuple(change for change, _ in _services(changes))
+        steps.append(Converge(host, tuple(one for one in changes if one not in units)))
+        steps.append(ActOnUnits(host, units))
+        gates += _gates(setting, host, [s for _, s in _services(changes)], endpoint=True)
+    name = f"start keepalived on {', '.join(late.names)}"
+    return Stage(name, tuple(steps), tuple(gates), at_once=1)
 
 
 def _start_stage(
@@ -249,7 +265,8 @@ def _gates(
     if Tier.APISERVER in tiers or with_member:
         yield ApiReady(host)
     if Tier.BALANCER in tiers:
-        yield BalancerServes(host)
+        if BALANCER in units:
+            yield BalancerServes(host)
         if endpoint:
             yield EndpointServes(host)
     if Tier.CONTROLLERS in tiers:
@@ -264,16 +281,21 @@ def _nodes(setting: Setting, names: tuple[str, ...]) -> Gate:
 
 
 def _roll(
-    setting: Setting, drift: Drift, rolling: Mapping[str, Mapping[Key, Tier]]
+    setting: Setting,
+    drift: Drift,
+    rolling: Mapping[str, Mapping[Key, Tier]],
+    answers: _Answering,
 ) -> Iterator[Stage]:
     for tier in Tier:
         hosts = [host for host in _turns(setting, tier) if tier in rolling.get(host, {}).values()]
         if tier.one_at_a_time:
             for number, host in enumerate(hosts):
                 waiting = hosts[number + 1 :]
-                yield _roll_stage(setting, drift, rolling, tier, (host,), waiting)
+                endpoint = answers.at_turns if waiting else answers.at_last_turn
+                stage = _roll_stage(setting, drift, rolling, tier, (host,), endpoint=endpoint)
+                yield replace(stage, requires=_requires(setting, tier, host, waiting))
         elif hosts:
-            yield _roll_stage(setting, drift, rolling, tier, tuple(hosts))
+            yield _roll_stage(setting, drift, rolling, tier, tuple(hosts), endpoint=False)
 
 
 def _turns(setting: Setting, tier: Tier) -> list[str]:
@@ -297,11 +319,11 @@ def _roll_stage(
     rolling: Mapping[str, Mapping[Key, Tier]],
     tier: Tier,
     hosts: tuple[str, ...],
-    waiting: Sequence[str] = (),
+    *,
+    endpoint: bool,
 ) -> Stage:
     steps: list[Step] = []
     gates: list[Gate] = []
-    endpoint = not waiting or not setting.is_moving
     for host in hosts:
         mine = [change for change in drift.hosts[host] if rolling[host].get(change.key) is tier]
         files = tuple(change for change in mine if not isinstance(change.resource, Service))
@@ -311,13 +333,10 @@ def _roll_stage(
         services = [service for _, service in _services(units)]
         gates += _gates(setting, host, services, endpoint=endpoint)
     name = f"{tier.name.lower()} {', '.join(hosts)}"
-    requires = _requires(setting, tier, hosts, waiting)
-    return Stage(name, tuple(steps), tuple(dict.fromkeys(gates)), requires, at_once=1)
+    return Stage(name, tuple(steps), tuple(dict.fromkeys(gates)), at_once=1)
 
 
-def _requires(
-    setting: Setting, tier: Tier, hosts: Sequence[str], waiting: Sequence[str]
-) -> tuple[Gate, ...]:
+def _requires(setting: Setting, tier: Tier, host: str, waiting: Sequence[str]) -> tuple[Gate, ...]:
     """Return what must hold before a unit of the tier is taken away from a live cluster.
 
     Not of who has its turn: what serves badly by a mistaken setting is mended by the next one. Nor
@@ -327,26 +346,26 @@ def _requires(
     match tier:
         case Tier.ETCD:
             names = (host.name for host in setting.spec.etcd_members)
-            members = (EtcdHealthy(name) for name in names if name not in hosts)
-            return (*members, *_others_serve(setting, hosts))
+            members = (EtcdHealthy(name) for name in names if name != host)
+            return (*members, *_others_serve(setting, host))
         case Tier.APISERVER:
-            return tuple(_ready_without(setting, hosts))
+            return tuple(_ready_without(setting, host))
         case Tier.BALANCER:
             names = (host.name for host in setting.spec.load_balancers)
-            return tuple(BalancerServes(name) for name in names if name not in {*hosts, *waiting})
+            return tuple(BalancerServes(name) for name in names if name not in {host, *waiting})
         case Tier.CONTROLLERS | Tier.RUNTIME | Tier.NODE:
             return ()
 
 
-def _others_serve(setting: Setting, hosts: Sequence[str]) -> Iterator[Gate]:
-    """Yield that all other apiservers are ready, where these hosts' go with their members."""
-    if set(hosts) & set(bound(setting.spec)):
-        yield from _ready_without(setting, hosts)
+def _others_serve(setting: Setting, host: str) -> Iterator[Gate]:
+    """Yield that all other apiservers are ready, where this host's goes with its member."""
+    if host in bound(setting.spec):
+        yield from _ready_without(setting, host)
 
 
-def _ready_without(setting: Setting, hosts: Sequence[str]) -> Iterator[Gate]:
+def _ready_without(setting: Setting, host: str) -> Iterator[Gate]:
     planes = (host.name for host in setting.spec.control_planes)
-    return (ApiReady(host) for host in planes if host not in hosts)
+    return (ApiReady(name) for name in planes if name != host)
 
 
 def _cluster_objects(setting: Setting, drift: Drift) -> Stage | None:

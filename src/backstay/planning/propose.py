@@ -8,7 +8,7 @@ from dataclasses import replace
 from backstay.components.host import MARKER
 from backstay.components.wish import Wish
 from backstay.errors import RefusedError
-from backstay.planning.balancers import newcomers, require_a_balancer_as_holder
+from backstay.planning.balancers import latecomers, require_balancers_alone, silent_parts
 from backstay.planning.document import identity
 from backstay.planning.drift import Drift, drift
 from backstay.planning.invariants import margin, require_quorum_without
@@ -32,7 +32,7 @@ def propose(spec: ClusterSpec, wish: Wish, observation: Observation) -> Plan:
     """
     found = drift(wish, observation)
     _require_data(spec, wish, observation)
-    require_a_balancer_as_holder(spec, observation)
+    require_balancers_alone(spec, observation)
     setting = Setting(spec, observation)
     ordered = order(setting, found)
     withheld = tuple(_withheld(setting, found, ordered))
@@ -129,13 +129,15 @@ def _awaits_first_start(wish: Wish, observation: Observation, host: str) -> bool
 
 def _withheld(setting: Setting, found: Drift, ordered: Sequence[Stage]) -> Iterator[str]:
     """Say why nothing running of the control plane is disturbed: a part of it is silent."""
-    if setting.silent:
-        names = ", ".join(setting.silent)
+    if silent := silent_parts(setting.spec, setting.observation):
+        names = ", ".join(silent)
         yield f"no running unit of the control plane is restarted while {names} is silent"
         if len(_allowed(ordered)) < len(ordered) and any(map(_disturbs_nodes, ordered)):
             yield "what runs on nodes waits for that, too: it is to follow the control plane"
-        if late := sorted(newcomers(setting.spec, setting.observation, found)):
-            yield f"keepalived does not start on {', '.join(late)} yet: {names} may not know of it"
+        late = latecomers(setting.spec, setting.observation, found)
+        if late.are_held and late.changes:
+            hosts = ", ".join(late.names)
+            yield f"keepalived does not start on {hosts} yet: who speaks cannot be told of it"
 
 
 def _allowed(ordered: Sequence[Stage]) -> tuple[Stage, ...]:

@@ -14,7 +14,7 @@ from backstay.drill.oracle.verdict import Verdict
 from fakes.drill_histories import history
 
 DURING = phases(history(1))["fault"] + SECOND // 10
-SETTLED = DURING + SECOND
+HEALED = DURING + SECOND
 
 TEXT = '{"level":"fatal","msg":"failed to commit tx","error":"write db: no space left on device"}'
 
@@ -23,7 +23,7 @@ def full(line: LogLine, *, words: tuple[str, ...] = foreseen(FillDisk())) -> His
     """A drill in which cp-2's disk was full, with a line of a log."""
     good = history(1)
     header = replace(good.header, targets=("cp-2",), foreseen=words)
-    return History(header, (*good.records, Mark(SETTLED, Kind.PHASE, "settle"), line))
+    return History(header, (*good.records, Mark(HEALED, Kind.PHASE, "healed"), line))
 
 
 def test_a_member_without_room_may_end_itself() -> None:
@@ -42,7 +42,7 @@ def test_a_member_without_room_may_end_itself() -> None:
     [
         LogLine("cp-1", "etcd", TEXT, DURING),
         LogLine("cp-2", "etcd", TEXT, 1),
-        LogLine("cp-2", "etcd", TEXT, SETTLED),
+        LogLine("cp-2", "etcd", TEXT, HEALED),
         LogLine("cp-2", "etcd", TEXT),
         LogLine("cp-2", "etcd", "panic: assertion failed", DURING),
     ],

@@ -34,7 +34,7 @@ def _is_foreseen(line: LogLine, history: History) -> bool:
     began = phases(history)
     return (
         line.host in history.header.targets
-        and began.get("fault", inf) <= line.at < began.get("settle", inf)
+        and began.get("fault", inf) <= line.at < began.get("healed", inf)
         and any(words in line.text for words in history.header.foreseen)
     )
 

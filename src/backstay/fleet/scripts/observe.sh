@@ -172,6 +172,12 @@ probe_certificate() {
     }
 }
 
+# Whether our keepalived runs: systemd takes its directory away when it ends.
+speaks() {
+    [ -e /run/keepalived/vrrp.pid ] &&
+        grep -q BACKSTAY_DIGEST /etc/systemd/system/keepalived.service 2>/dev/null
+}
+
 # Ports on which something listens, with commas between. The kernel tells them in hexadecimal.
 listening() {
     awk '$4 == "0A" {
@@ -211,6 +217,7 @@ probe_survey() {
     say survey . swap "$(swaps)"
     say survey . addresses "$(ip -o addr show 2>/dev/null | awk '{ printf "%s=%s,", $2, $4 }')"
     say survey . listening "$(listening)"
+    if speaks; then say survey . speaks yes; fi
     value=no
     [ -d /var/lib/etcd/data/member ] && value=yes
     say survey . etcd_data "$value"
