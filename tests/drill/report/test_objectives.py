@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from inline_snapshot import snapshot
 
+from backstay.drill.history import SECOND, Connection, Operation
 from backstay.drill.oracle.verdict import Finding, Judgement, Verdict
 from backstay.drill.report.numbers import measure
 from backstay.drill.report.objectives import (
@@ -18,6 +21,7 @@ from backstay.drill.report.objectives import (
     evaluate,
     parse_objectives,
 )
+from backstay.drill.report.times import Gap
 from backstay.errors import UsageError
 from fakes.drill_stories import BAD, GOOD, story
 
@@ -154,3 +158,43 @@ def test_an_address_a_balancer_and_a_client_can_be_bounded() -> None:
         f"vip kept:client-gap<2s: {waited('vip kept')} met",
         "overlap<10s: 6.0 met",
     ]
+
+
+@pytest.mark.parametrize(
+    ("begin", "end", "answer"),
+    [
+        (1.2, 1.7, Answer.UNKNOWN),
+        (0.0, 1.7, Answer.UNKNOWN),
+        (1.2, 1.5, Answer.MISSED),
+        (2.0, 2.5, Answer.MISSED),
+    ],
+    ids=["within", "from before", "too short", "afterwards"],
+)
+def test_a_pause_of_this_computer_is_not_held_against_the_cluster(
+    begin: float, end: float, answer: Answer
+) -> None:
+    """A gap of 1.0 s in which our own clients did not call for half of it: 0.6 s may be kept."""
+    numbers = measure(story())
+    gap, pause = gap_of(1.0, 2.0), gap_of(begin, end)
+    numbers = replace(numbers, write_gap=gap, pauses=(pause,))
+    for bound, wanted in (("gap<=0.6s", answer), ("gap<=1s", Answer.MET)):
+        (found,) = evaluate(parse_objectives(bound), numbers, GOOD)
+        assert found.answer is wanted
+
+
+def gap_of(begin: float, end: float) -> Gap:
+    return Gap(int(begin * SECOND), int(end * SECOND))
+
+
+def test_a_pause_is_when_a_client_was_due_and_did_not_call() -> None:
+    """Its connection was free; by a tenth of a second nobody notices."""
+    told = story()
+    kept = next(one for one in told.header.clients if one.connection is Connection.KEPT)
+    mine = [one for one in told.of(Operation) if one.client == kept.name]
+    last = max(one.returned for one in mine) + SECOND
+    late = [
+        replace(mine[0], due=last, called=last + delay, returned=last + delay + 1)
+        for delay in (SECOND // 20, SECOND // 2)
+    ]
+    for one, pauses in zip(late, ((), (Gap(last, last + SECOND // 2),)), strict=True):
+        assert measure(replace(told, records=(*told.records, one))).pauses == pauses

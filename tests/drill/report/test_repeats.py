@@ -73,6 +73,13 @@ def test_what_one_drill_did_not_see_is_not_known_of_all() -> None:
     assert many.verdict is Verdict.INCONCLUSIVE
 
 
+def test_a_bound_that_one_missed_is_missed_whatever_another_did_not_see() -> None:
+    """What was not seen mends nothing."""
+    for gaps in ((2.2, None), (None, 2.2)):
+        many = Repeats(tuple(of(gap=gap, bound="gap<=1.5s") for gap in gaps))
+        assert (many.results[0].seen, many.results[0].answer) == (2.2, Answer.MISSED)
+
+
 def test_a_broken_promise_stays_one() -> None:
     """Whatever the numbers of the others are."""
     bad = replace(of(gap=1.0), judgement=BAD)

@@ -60,16 +60,16 @@ def lateness(history: History) -> Iterator[Late]:
         if one.client in kept and one.due is not None:
             yield (one.called - max(one.due, free.get(one.client, 0))) / SECOND, one
         free[one.client] = one.returned
-        if limit is not None and _is_given_up(one):
+        if limit is not None and is_given_up(one):
             yield (one.returned - one.called) / SECOND - limit, one
 
 
-def _is_given_up(one: Operation) -> bool:
+def is_given_up(one: Operation) -> bool:
     """Return whether a client's only attempt had no answer in time."""
     return one.error in TIMEOUTS and not one.told_to_retry
 
 
 def _given_up_late(late: Iterable[Late]) -> Iterator[str]:
     for seconds, one in late:
-        if _is_given_up(one) and seconds > NOTICED_SECONDS:
+        if is_given_up(one) and seconds > NOTICED_SECONDS:
             yield f"{told(one)}, given up {seconds * 1000:.0f} ms late"

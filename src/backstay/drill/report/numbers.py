@@ -19,6 +19,7 @@ from backstay.drill.history import (
     Outcome,
     Path,
 )
+from backstay.drill.oracle.clients import NOTICED_SECONDS, is_given_up, lateness
 from backstay.drill.report import told
 from backstay.drill.report.times import Gap, Times
 from backstay.drill.report.watches import cuts, watch_gaps
@@ -70,6 +71,7 @@ class Numbers:
     `out` is until all balancers had left out an apiserver, `vip_split` how long two machines held
     the address once the fault was undone, and `healed` when the last failure or part that was down
     was over.
+    `pauses` are when this computer did not let its clients call, though they were due.
     `sessions` are the balancers' connections to each apiserver, before the clients stopped, and
     `renewal_gaps` how long each node said nothing.
     """
@@ -104,6 +106,7 @@ class Numbers:
     errors: Mapping[str, int] = field(default_factory=dict)
     sessions: Mapping[str, int] = field(default_factory=dict)
     renewal_gaps: Mapping[str, float] = field(default_factory=dict)
+    pauses: tuple[Gap, ...] = ()
 
     def of(self, group: str) -> Numbers:
         """Return the numbers with those of one group in the place of the endpoint's."""
@@ -163,6 +166,7 @@ def measure(history: History) -> Numbers:
         errors=_errors(during),
         sessions=told.sessions(marks, history.header.planes),
         renewal_gaps=told.renewal_gaps(marks, times),
+        pauses=tuple(_pauses(history)),
     )
 
 
@@ -259,6 +263,12 @@ def _client_gaps(
         if gap is not None and (group not in found or gap.seconds > found[group].seconds):
             found[group] = gap
     return found
+
+
+def _pauses(history: History) -> Iterator[Gap]:
+    for seconds, one in lateness(history):
+        if seconds > NOTICED_SECONDS and not is_given_up(one):
+            yield Gap(one.called - int(seconds * SECOND), one.called)
 
 
 def _target(history: History) -> str:

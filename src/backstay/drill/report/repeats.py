@@ -122,7 +122,9 @@ def _together(column: Sequence[Result]) -> Result:
     objective = column[0].objective
     seen = [one.seen for one in column if one.seen is not None]
     if not objective.is_median:
-        return bounded(objective, _worst(objective, seen) if len(seen) == len(column) else None)
+        worst = bounded(objective, _worst(objective, seen) if seen else None)
+        is_known = len(seen) == len(column) or worst.answer is Answer.MISSED
+        return worst if is_known else bounded(objective, None)
     middle = median(seen) if len(seen) == len(column) else None
     return (bounded if len(column) >= FEWEST else result_of)(objective, middle)
 
