@@ -112,6 +112,30 @@ def test_it_waits_for_one_whose_turn_was_cut_short() -> None:
     assert plan.stages.index(late) > plan.stages.index(turns(plan)[0])
 
 
+def test_nothing_of_it_goes_ahead_of_its_settings() -> None:
+    """It may come up by itself: with another unit it would say that it has read what it has not."""
+    case = grown()
+    case.world.computers["lb-2"].silent = "no answer on SSH"
+    case.apply()
+    assert not case.world.computers["lb-3"].text("/etc/systemd/system/keepalived.service")
+    assert case.world.computers["lb-3"].text("/etc/systemd/system/haproxy.service")
+
+
+def test_one_that_was_taken_out_and_comes_back_waits_too() -> None:
+    """Its settings are those that it had; the others have forgotten it."""
+    case = grown()
+    case.apply()
+    case.spec = case.world.spec = spec_of(TWO)
+    gone = case.world.computers.pop("lb-3")
+    gone.units[SPEAKER] = replace(gone.units[SPEAKER], active="inactive")
+    case.apply()
+    case.world.computers["lb-3"] = gone
+    case.spec = case.world.spec = spec_of(THREE)
+    plan = case.look().plan()
+    (late,) = starting(plan, SPEAKER)
+    assert plan.stages.index(late) > max(map(plan.stages.index, turns(plan)))
+
+
 def test_the_whole_of_it_converges() -> None:
     """Then there is nothing left to do, and all three speak."""
     case = grown()

@@ -6,7 +6,7 @@ virtual_address.py): two that do not know each other both hold the address.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from backstay.components.virtual_address import CONFIG
@@ -16,6 +16,7 @@ from backstay.planning.observation import HostSeen, Observation
 from backstay.planning.plan import Change
 from backstay.planning.preflight import interfaces
 from backstay.resources.resource import Key, Seen
+from backstay.resources.service import Service
 from backstay.spec.model import ClusterSpec
 
 SPEAKER = Key("service", "keepalived.service")
@@ -45,29 +46,43 @@ class Latecomers:
 def latecomers(spec: ClusterSpec, observation: Observation, drift: Drift) -> Latecomers:
     """Return whose keepalived is to start after the turns of those that run, if at all.
 
-    One that stopped and has the settings that it is to have ran with them, and is known. At a first
-    boot nobody speaks yet, so that all may start at once.
+    One that stopped and has the settings that it is to have ran with them, and is known unless the
+    others have something to learn. At a first boot nobody speaks yet: all may start at once.
     """
     speaking = frozenset(_speaking(spec, observation))
     silent = {host.name for host in spec.load_balancers} & observation.unreachable.keys()
+    untold = any(map(_is_untold, (one for host in speaking for one in drift.hosts.get(host, ()))))
     may_speak = bool(speaking or (silent and observation.has_etcd_data))
     late = {
         host: mine
         for host, changes in drift.hosts.items()
-        if may_speak
-        and host not in speaking
-        and len(mine := tuple(one for one in changes if one.key in {SPEAKER, PEERS})) > 1
+        if may_speak and host not in speaking and (mine := _of_speaker(changes, told=not untold))
     }
     rest = {
         host: tuple(one for one in changes if one not in late.get(host, ()))
         for host, changes in drift.hosts.items()
     }
-    untold = any(change.key == SPEAKER for host in speaking for change in drift.hosts.get(host, ()))
-    return Latecomers(
-        replace(drift, hosts=rest),
-        late,
-        are_held=bool(silent or (untold and silent_parts(spec, observation))),
-    )
+    is_held = bool(silent or (untold and silent_parts(spec, observation)))
+    return Latecomers(replace(drift, hosts=rest), late, is_held)
+
+
+def _is_untold(change: Change) -> bool:
+    fields = {diff.field for diff in change.diffs}
+    return change.key == SPEAKER and bool(fields & {"digest", "recorded"})
+
+
+def _of_speaker(changes: Sequence[Change], *, told: bool) -> tuple[Change, ...]:
+    """Return keepalived's start, and all that it alone reads; nothing if it may start at once.
+
+    Its unit too: one that came up by itself would say that it has read what is not there yet.
+    """
+    services = [one.resource for one in changes if isinstance(one.resource, Service)]
+    mine = {key for one in services if one.key == SPEAKER for key in (one.key, *one.reads)}
+    others = {key for one in services if one.key != SPEAKER for key in one.reads}
+    differ = any(one.key == PEERS for one in changes)
+    if not mine or (told and not differ):
+        return ()
+    return tuple(one for one in changes if one.key in mine - others)
 
 
 def silent_parts(spec: ClusterSpec, observation: Observation) -> tuple[str, ...]:
