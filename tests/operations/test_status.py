@@ -48,6 +48,13 @@ def etcd_status(number: int) -> str:
     return json.dumps([{"Endpoint": "https://127.0.0.1:2379", "Status": state}])
 
 
+def etcd_members() -> str:
+    """Return what etcdctl says of all members."""
+    hosts = SPEC.etcd_members
+    found = [{"name": h.name, "peerURLs": [f"https://{h.internal}:2380"]} for h in hosts]
+    return json.dumps({"members": found})
+
+
 def node(name: str) -> dict[str, object]:
     """Return a node that is ready, save the third control plane."""
     ready = {"type": "Ready", "status": "Unknown" if name == "cp-3" else "True", "message": "lost"}
@@ -84,6 +91,7 @@ def machine(number: int, name: str) -> FakeMachine:
         }
         if "\nprobe_member" in script:
             facts |= {"etcd_status": etcd_status(number), "etcd_read": "yes"}
+            facts["etcd_members"] = etcd_members()
         lines = [("survey", ".", field, value) for field, value in facts.items()]
         (units,) = re.findall(r"^probe_service (.*)$", script, re.MULTILINE)
         lines += [("service", unit, "active", "active") for unit in units.split()]

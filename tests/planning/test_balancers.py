@@ -14,6 +14,7 @@ from backstay.planning.plan import (
     Plan,
     Stage,
 )
+from backstay.resources.resource import Key
 from fakes.clusters import Case, Shape, built, fresh, spec_of
 
 TWO = Shape(3, balancers=2)
@@ -136,6 +137,20 @@ def test_one_that_was_taken_out_and_comes_back_waits_too() -> None:
     assert plan.stages.index(late) > max(map(plan.stages.index, turns(plan)))
 
 
+@pytest.mark.parametrize("state", ["activating", "deactivating", "unread"])
+def test_it_waits_for_those_that_may_speak_when_it_would(state: str) -> None:
+    """They come up, or could not be seen: they are no reason to start at once."""
+    case = grown()
+    for host in ("lb-1", "lb-2"):
+        computer = case.world.computers[host]
+        if state == "unread":
+            computer.unreadable |= {Key("service", SPEAKER)}
+        else:
+            computer.units[SPEAKER] = replace(computer.units[SPEAKER], active=state)
+    (late,) = starting(case.look().plan(), SPEAKER)
+    assert late.name.startswith("start keepalived on ")
+
+
 def test_the_whole_of_it_converges() -> None:
     """Then there is nothing left to do, and all three speak."""
     case = grown()
@@ -203,7 +218,7 @@ def test_a_balancer_that_is_to_be_none_is_refused() -> None:
     case = become(built(Shape(3)), TWO)
     for host in ("cp-1", "cp-2", "cp-3"):
         case.world.computers[host].survey["speaks"] = "yes"
-    with pytest.raises(RefusedError, match="keepalived runs on cp-1, cp-2, cp-3, and"):
+    with pytest.raises(RefusedError, match="cp-1, cp-2, cp-3 would keep the virtual address"):
         case.look().plan()
 
 
@@ -211,5 +226,6 @@ def test_an_address_on_a_machine_that_is_to_be_no_balancer_is_refused() -> None:
     """Whoever put it there."""
     case = become(built(Shape(3)), TWO)
     case.world.computers["cp-1"].survey["addresses"] += f"eth0={case.spec.endpoint.vip}/32,"
-    with pytest.raises(RefusedError, match="keepalived runs on cp-1, and"):
+    with pytest.raises(RefusedError, match="cp-1 would keep the virtual address") as refused:
         case.look().plan()
+    assert "keepalived runs on" not in refused.value.why

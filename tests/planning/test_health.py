@@ -23,13 +23,19 @@ NOW = datetime(2026, 1, 2, 12, 0, tzinfo=UTC)
 READY = Readiness(ready=True, milliseconds=9.0)
 
 
+OURS = tuple(Voter(f"cp-{number}", (f"10.0.0.{number}",)) for number in (1, 2, 3))
+OLD = Voter("cp-2", ("10.0.0.99",))
+
+
 def host(name: str, *, leader: bool = False) -> HostHealth:
     """Return a control plane where all is well."""
     return HostHealth(
         name,
         ("control-plane", "etcd"),
         f"10.0.0.{name[-1]}",
-        member=Member(answers=True, leader=leader, version="3.7.3", database_bytes=1024),
+        member=Member(
+            answers=True, leader=leader, version="3.7.3", database_bytes=1024, knows=OURS
+        ),
         apiserver=READY,
         units={"etcd.service": "active"},
         certificates={"/etc/kubernetes/pki/apiserver": NOW + timedelta(days=300)},
@@ -52,10 +58,6 @@ WELL = ClusterHealth(
 )
 
 
-OURS = tuple(Voter(one.name, (one.address,)) for one in HOSTS)
-OLD = Voter("cp-2", ("10.0.0.99",))
-
-
 def changed(**fields: object) -> ClusterHealth:
     """Return the healthy cluster with its third host changed."""
     return replace(WELL, hosts=(*HOSTS[:2], replace(HOSTS[2], **fields)))
@@ -74,6 +76,7 @@ def test_a_healthy_cluster_says_what_it_tolerates() -> None:
         (changed(silent="no answer on SSH", member=None, units={}), "could not be asked"),
         (changed(member=Unknown("context deadline exceeded")), "does not answer"),
         (changed(member=replace(HOSTS[2].member, answers=False)), "no linearizable read"),
+        (changed(member=replace(HOSTS[2].member, knows=())), "does not tell which voters"),
         (
             changed(member=replace(HOSTS[2].member, knows=(OLD,))),
             "etcd counts a voter that is no member in cluster.yaml: cp-2 at 10.0.0.99",

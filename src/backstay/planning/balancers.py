@@ -14,8 +14,8 @@ from backstay.errors import RefusedError
 from backstay.planning.drift import Drift
 from backstay.planning.observation import HostSeen, Observation
 from backstay.planning.plan import Change
-from backstay.planning.preflight import interfaces
-from backstay.resources.resource import Key, Seen
+from backstay.planning.preflight import interfaces, is_up
+from backstay.resources.resource import Key, Seen, Unknown
 from backstay.resources.service import Service
 from backstay.spec.model import ClusterSpec
 
@@ -50,9 +50,9 @@ def latecomers(spec: ClusterSpec, observation: Observation, drift: Drift) -> Lat
     others have something to learn. At a first boot nobody speaks yet: all may start at once.
     """
     speaking = frozenset(_speaking(spec, observation))
+    may_speak = any(_may_speak(observation, host.name) for host in spec.load_balancers)
     silent = {host.name for host in spec.load_balancers} & observation.unreachable.keys()
     untold = any(map(_is_untold, (one for host in speaking for one in drift.hosts.get(host, ()))))
-    may_speak = bool(speaking or (silent and observation.has_etcd_data))
     late = {
         host: mine
         for host, changes in drift.hosts.items()
@@ -91,21 +91,41 @@ def silent_parts(spec: ClusterSpec, observation: Observation) -> tuple[str, ...]
     return tuple(sorted(h.name for h in parts if h.name in observation.unreachable))
 
 
-def is_spoken_for(spec: ClusterSpec, observation: Observation, drift: Drift) -> bool:
-    """Return whether anybody of ours has the address by the end of the drift, if it is ours."""
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """Whether the endpoint is to answer once balancers were started, and after each turn.
+
+    One that moves answers after the last of them; one for which nobody of ours speaks, never.
+    """
+
+    at_start: bool
+    at_turns: bool
+    at_last_turn: bool
+
+
+def answering(
+    spec: ClusterSpec, observation: Observation, late: Latecomers, *, has_turns: bool
+) -> Answering:
+    """Return when the endpoint is to answer, if balancers have turns or have none."""
+    spoken = _is_spoken_for(spec, observation, late.settled)
+    stays = spoken and not _is_moving(spec, observation)
+    is_last = spoken and (late.are_held or not late.changes)
+    return Answering(stays or (is_last and not has_turns), stays, stays or is_last)
+
+
+def _is_spoken_for(spec: ClusterSpec, observation: Observation, drift: Drift) -> bool:
     starts = any(one.key == SPEAKER for changes in drift.hosts.values() for one in changes)
     return spec.endpoint.vip is None or starts or any(_speaking(spec, observation))
 
 
-def is_moving(spec: ClusterSpec, observation: Observation) -> bool:
+def _is_moving(spec: ClusterSpec, observation: Observation) -> bool:
     """Return whether the balancers that run serve another endpoint than the one wished for.
 
-    Each learns of it in its turn, so that the address answers after the last one only. Where no
-    machine has the address it may be the same: nothing serves it now.
+    Where no machine has the address it may be the same: nothing serves it now.
     """
     reached = observation.reached
     seen = [reached[host.name] for host in spec.load_balancers if host.name in reached]
-    running = [one for one in seen if _says(one.record(_BALANCER), "active")]
+    running = [one for one in seen if _is_active(one.record(_BALANCER))]
     has_moved = any(spec.endpoint.port not in set(_ports(one)) for one in running)
     is_nowhere = spec.endpoint.vip is not None and not any(_holds(spec, one) for one in seen)
     return has_moved or (bool(running) and is_nowhere)
@@ -123,29 +143,46 @@ def require_balancers_alone(spec: ClusterSpec, observation: Observation) -> None
         if host not in balancers and (_holds(spec, seen) or seen.survey.get("speaks") == "yes")
     }
     if found and spec.endpoint.vip is not None:
-        have = [host for host, seen in found.items() if _holds(spec, seen)]
         raise RefusedError(
-            f"keepalived runs on {', '.join(found)}, and cluster.yaml has no balancer there",
+            f"{', '.join(found)} would keep the virtual address, as no balancer of cluster.yaml",
             where=", ".join(found),
-            why=f"{spec.endpoint.vip} is on {', '.join(have) or 'none of these'}; who is not named "
-            "to the others any more claims it beside them",
+            why="; ".join(_claims(spec, found))
+            + "; two machines that do not know each other both hold it",
             next_move="give back the role in cluster.yaml; or end it there first, which is felt if "
             "nobody else is left: systemctl disable --now keepalived",
         )
+
+
+def _claims(spec: ClusterSpec, found: Mapping[str, HostSeen]) -> Iterator[str]:
+    for host, seen in found.items():
+        if seen.survey.get("speaks") == "yes":
+            yield f"keepalived runs on {host}"
+        if _holds(spec, seen):
+            yield f"{spec.endpoint.vip} is on {host}"
 
 
 def _holds(spec: ClusterSpec, seen: HostSeen) -> bool:
     return str(spec.endpoint.vip) in interfaces(seen.survey)
 
 
-def _says(unit: Seen, word: str) -> bool:
-    """Return whether a unit is `active`, or `enabled`."""
-    return isinstance(unit, Mapping) and unit.get(word) == word
+def _is_active(unit: Seen) -> bool:
+    return isinstance(unit, Mapping) and unit.get("active") == "active"
 
 
 def _speaking(spec: ClusterSpec, observation: Observation) -> Iterator[str]:
     names = (host.name for host in spec.load_balancers)
-    return (name for name in names if _says(observation.seen(name, SPEAKER), "active"))
+    return (name for name in names if _is_active(observation.seen(name, SPEAKER)))
+
+
+def _may_speak(observation: Observation, host: str) -> bool:
+    """Return whether a keepalived may run there: one that comes up, or that could not be seen.
+
+    What is silent is nothing to wait for where no cluster lives yet.
+    """
+    if host in observation.unreachable:
+        return bool(observation.has_etcd_data)
+    unit = observation.seen(host, SPEAKER)
+    return isinstance(unit, Unknown) or is_up(unit)
 
 
 def _ports(seen: HostSeen) -> Iterator[int]:

@@ -206,6 +206,8 @@ def _of_host(health: ClusterHealth, host: HostHealth) -> Iterator[str]:
         yield f"etcd on {host.name} does not answer: {host.member.why}"
     elif host.member is not None and not host.member.answers:
         yield f"etcd on {host.name} answers no linearizable read"
+    elif host.member is not None and not host.member.knows:
+        yield f"etcd on {host.name} does not tell which voters it counts"
     if host.apiserver is not None and not host.apiserver.ready:
         yield f"the apiserver on {host.name} is not ready: {host.apiserver.said}"
     for unit, state in host.units.items():

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from backstay.components.before_etcd import bound
 from backstay.components.units import UNITS
 from backstay.components.wish import Manifest
-from backstay.planning.balancers import Latecomers, is_moving, is_spoken_for, latecomers
+from backstay.planning.balancers import Answering, Latecomers, answering, latecomers
 from backstay.planning.drift import Drift, object_name
 from backstay.planning.observation import Observation
 from backstay.planning.plan import (
@@ -67,7 +67,8 @@ def order(setting: Setting, drift: Drift) -> tuple[Stage, ...]:
     late = latecomers(setting.spec, setting.observation, drift)
     drift = late.settled
     rolling = dict(_rolling(setting, drift))
-    answers = _answering(setting, late, rolling)
+    has_turns = any(Tier.BALANCER in turns.values() for turns in rolling.values())
+    answers = answering(setting.spec, setting.observation, late, has_turns=has_turns)
     roll = tuple(_roll(setting, drift, rolling, answers))
     start, join = _start(setting, drift, answers)
     objects = _cluster_objects(setting, drift)
@@ -77,29 +78,6 @@ def order(setting: Setting, drift: Drift) -> tuple[Stage, ...]:
     begin, end = (_files(drift, rolling), start, join), (objects, _late_objects(setting, drift))
     stages = (*begin, *roll, _late_start(setting, late), *end)
     return tuple(stage for stage in stages if stage is not None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Answering:
-    """Whether the endpoint is to answer once balancers were started, and after each turn.
-
-    One that moves answers after the last of them.
-    """
-
-    at_start: bool
-    at_turns: bool
-    at_last_turn: bool
-
-
-def _answering(
-    setting: Setting, late: Latecomers, rolling: Mapping[str, Mapping[Key, Tier]]
-) -> _Answering:
-    spec, observation = setting.spec, setting.observation
-    spoken = is_spoken_for(spec, observation, late.settled)
-    stays = spoken and not is_moving(spec, observation)
-    has_turns = any(Tier.BALANCER in turns.values() for turns in rolling.values())
-    is_last = spoken and (late.are_held or not late.changes)
-    return _Answering(stays or (is_last and not has_turns), stays, stays or is_last)
 
 
 def _together(join: Stage, objects: Stage) -> Stage:
@@ -177,9 +155,7 @@ def _files(drift: Drift, rolling: Mapping[str, Mapping[Key, Tier]]) -> Stage | N
     return Stage("files", steps) if steps else None
 
 
-def _start(
-    setting: Setting, drift: Drift, answers: _Answering
-) -> tuple[Stage | None, Stage | None]:
+def _start(setting: Setting, drift: Drift, answers: Answering) -> tuple[Stage | None, Stage | None]:
     """Start what does not run, and enable what runs and would not after a boot.
 
     With apiservers among it, what can do nothing without them has a stage of its own: before, it
@@ -220,11 +196,9 @@ def _late_start(setting: Setting, late: Latecomers) -> Stage | None:
     steps: list[Step] = []
     gates: list[Gate] = []
     for host in late.names:
-        changes = late.changes[host]
-        units = tuple(change for change, _ in _services(changes))
-        steps.append(Converge(host, tuple(one for one in changes if one not in units)))
-        steps.append(ActOnUnits(host, units))
-        gates += _gates(setting, host, [s for _, s in _services(changes)], endpoint=True)
+        steps += _steps(host, late.changes[host])
+        services = [service for _, service in _services(late.changes[host])]
+        gates += _gates(setting, host, services, endpoint=True)
     name = f"start keepalived on {', '.join(late.names)}"
     return Stage(name, tuple(steps), tuple(gates), at_once=1)
 
@@ -284,7 +258,7 @@ def _roll(
     setting: Setting,
     drift: Drift,
     rolling: Mapping[str, Mapping[Key, Tier]],
-    answers: _Answering,
+    answers: Answering,
 ) -> Iterator[Stage]:
     for tier in Tier:
         hosts = [host for host in _turns(setting, tier) if tier in rolling.get(host, {}).values()]
@@ -326,14 +300,20 @@ def _roll_stage(
     gates: list[Gate] = []
     for host in hosts:
         mine = [change for change in drift.hosts[host] if rolling[host].get(change.key) is tier]
-        files = tuple(change for change in mine if not isinstance(change.resource, Service))
-        units = tuple(change for change, _ in _services(mine))
-        steps += [Converge(host, files)] if files else []
-        steps += [ActOnUnits(host, units)] if units else []
-        services = [service for _, service in _services(units)]
+        steps += _steps(host, mine)
+        services = [service for _, service in _services(mine)]
         gates += _gates(setting, host, services, endpoint=endpoint)
     name = f"{tier.name.lower()} {', '.join(hosts)}"
     return Stage(name, tuple(steps), tuple(dict.fromkeys(gates)), at_once=1)
+
+
+def _steps(host: str, changes: Sequence[Change]) -> Iterator[Step]:
+    """Yield a unit's turn: its files, and then itself."""
+    units = tuple(change for change, _ in _services(changes))
+    if files := tuple(change for change in changes if change not in units):
+        yield Converge(host, files)
+    if units:
+        yield ActOnUnits(host, units)
 
 
 def _requires(setting: Setting, tier: Tier, host: str, waiting: Sequence[str]) -> tuple[Gate, ...]:

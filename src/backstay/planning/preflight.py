@@ -213,7 +213,7 @@ def _ports(
         wanted.append((spec.endpoint.port, "haproxy.service"))
     for port, unit in wanted:
         record = seen.records.get(Key("service", unit))
-        if port in taken and not (isinstance(record, Mapping) and _is_up(record)):
+        if port in taken and not (isinstance(record, Mapping) and is_up(record)):
             yield Problem(
                 "port-in-use",
                 host.name,
@@ -222,14 +222,16 @@ def _ports(
             )
 
 
-def _is_up(unit: Facts) -> bool:
-    return unit.get("active") in {"active", "activating", "reloading", "deactivating"}
+def is_up(unit: Facts | None) -> bool:
+    """Return whether a unit runs, comes up or goes down."""
+    states = {"active", "activating", "reloading", "deactivating"}
+    return unit is not None and unit.get("active") in states
 
 
 def is_unspoken_for(spec: ClusterSpec, observation: Observation) -> bool:
     """Tell whether no balancer can speak VRRP now: whoever does then is none of ours."""
     units = [observation.seen(host.name, _KEEPALIVED) for host in spec.load_balancers]
-    silent = [unit is None or (isinstance(unit, Mapping) and not _is_up(unit)) for unit in units]
+    silent = [unit is None or (isinstance(unit, Mapping) and not is_up(unit)) for unit in units]
     return spec.endpoint.vip is not None and all(silent)
 
 

@@ -22,9 +22,9 @@ class Gap:
         return (self.end - self.begin) / SECOND
 
     def without(self, pauses: Iterable[Gap]) -> float:
-        """How long it is at least, in seconds, if the longest of the pauses in it is not of it."""
-        inside = (min(self.end, one.end) - max(self.begin, one.begin) for one in pauses)
-        return (self.end - self.begin - max(0, *inside, 0)) / SECOND
+        """How long it is at least, in seconds: without the longest of the pauses within it."""
+        within = (min(self.end, one.end) - max(self.begin, one.begin) for one in pauses)
+        return self.seconds - max((0, *within)) / SECOND
 
 
 @dataclass(frozen=True, slots=True)
