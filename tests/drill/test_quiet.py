@@ -11,7 +11,7 @@ import pytest
 
 from backstay.drill.history import Kind, Mark
 from backstay.drill.load.kube import Api
-from backstay.drill.quiet import NAME, QuietWatch
+from backstay.drill.quiet import QuietWatch, marked
 from backstay.drill.recorder import Recorder
 from fakes import kube_api
 from fakes.drill_stories import story
@@ -26,13 +26,13 @@ async def quiet(folder: Path) -> AsyncIterator[tuple[kube_api.Api, list[tuple[st
 
     def tell(record: object) -> None:
         if isinstance(record, Mark):
-            assert (record.kind, record.subject) == (Kind.STREAM, NAME)
+            assert (record.kind, record.subject) == (Kind.STREAM, "quiet watch")
             told.append((record.state, record.detail))
 
     recorder = Recorder.open(folder / "history.jsonl", story().header, tell=tell)
     async with kube_api.kube_api() as server:
         watch = QuietWatch(Api(server.address, credentials().context()))
-        running = asyncio.ensure_future(watch.run(recorder))
+        running = asyncio.ensure_future(marked(watch)(recorder))
         async with asyncio.timeout(20):
             await until(lambda: bool(server.watchers))
             yield server, told

@@ -56,13 +56,13 @@ def server_pem() -> tuple[bytes, bytes]:
 
 
 @cache
-def server_context() -> ssl.SSLContext:
-    """A server's side of HTTP/2 over TLS, that wants to know its clients."""
+def server_context(protocol: str = "h2") -> ssl.SSLContext:
+    """A server's side of HTTP/2, or of another protocol, over TLS; it wants to know its clients."""
     context = ssl.create_default_context(
         ssl.Purpose.CLIENT_AUTH, cadata=authority().certificate.decode()
     )
     context.verify_mode = ssl.CERT_REQUIRED
-    context.set_alpn_protocols(["h2"])
+    context.set_alpn_protocols([protocol])
     with tempfile.NamedTemporaryFile() as file:
         file.write(b"\n".join(server_pem()))
         file.flush()

@@ -1,18 +1,20 @@
-"""A watch on which nothing ever happens: what cuts connections that are idle shows in it alone."""
+"""Streams on which nothing ever happens: what cuts idle connections shows in them alone."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import Protocol
 
-from backstay.drill.history import Kind, Stream
+from backstay.drill.history import Kind, Note, Stream
 from backstay.drill.load.access import Access
 from backstay.drill.load.kube import NAMESPACES, Api
 from backstay.drill.load.store import WatchEndedError
 from backstay.drill.recorder import Recorder
+from backstay.drill.run import Watcher
 
-NAME = "quiet watch"
 NOTHING = f"{NAMESPACES}/backstay-drill-quiet/configmaps"
 """In a namespace that there is not: every other has a map of its authorities."""
 WATCH = f"{NOTHING}?watch=1&resourceVersion=0&timeoutSeconds=3600"
@@ -21,42 +23,87 @@ CONNECT_SECONDS = 5.0
 AGAIN_SECONDS = 0.2
 
 
+class Quiet(Protocol):
+    """A stream through the endpoint that can be opened again and again."""
+
+    @property
+    def name(self) -> str:
+        """What its marks call it."""
+
+    async def turn(self, opened: Callable[[], None]) -> None:
+        """Open it, say so, and wait for its end; raises WatchEndedError with the error, if any."""
+
+    async def close(self) -> None:
+        """Leave nothing open."""
+
+
+def marked(stream: Quiet) -> Watcher:
+    """Return who marks when the stream was opened, and how it ended, until cancelled.
+
+    That it cannot be opened again is no end; one that never was open is noted, since no cut of it
+    proves nothing.
+    """
+
+    async def run(recorder: Recorder) -> None:
+        marks = _Marks(stream.name, recorder)
+        try:
+            while True:
+                try:
+                    await stream.turn(marks.opened)
+                except WatchEndedError as error:
+                    marks.ended(error.error)
+                await asyncio.sleep(AGAIN_SECONDS)
+        finally:
+            marks.close()
+            await stream.close()
+
+    return run
+
+
 @dataclass(slots=True)
+class _Marks:
+    name: str
+    recorder: Recorder
+    is_open: bool = False
+    last: str | None = None
+    """How it ended the last time, or could not be opened."""
+    was_open: bool = False
+
+    def opened(self) -> None:
+        self.is_open = self.was_open = True
+        self.recorder.mark(Kind.STREAM, self.name, Stream.OPENED)
+
+    def ended(self, error: str) -> None:
+        if self.is_open:
+            turn = Stream.FAILED if error else Stream.CLOSED
+            self.recorder.mark(Kind.STREAM, self.name, turn, error)
+        self.is_open, self.last = False, error
+
+    def close(self) -> None:
+        if not self.was_open and self.last is not None:
+            said = f"{self.name} was never open: {self.last}"
+            self.recorder.mark(Kind.NOTE, Note.WATCHER_FAILED, said)
+
+
+@dataclass(frozen=True, slots=True)
 class QuietWatch:
-    """Marks when the watch was opened, and how it ended, over a connection of its own."""
+    """A watch of its own connection, on things that nobody makes."""
 
     api: Api
-    is_open: bool = field(default=False)
+    name: str = "quiet watch"
 
     @classmethod
     def on(cls, access: Access) -> QuietWatch:
         """Return a watch through the endpoint."""
         return cls(Api(access.endpoint, access.kubernetes.context()))
 
-    async def run(self, recorder: Recorder) -> None:
-        """Open it again and again until cancelled; that it cannot be opened is no end."""
-        try:
-            while True:
-                try:
-                    await self._turn(recorder)
-                except WatchEndedError as error:
-                    self._end(error, recorder)
-                await asyncio.sleep(AGAIN_SECONDS)
-        finally:
-            await self.api.close()
-
-    async def _turn(self, recorder: Recorder) -> None:
-        def opened() -> None:
-            self.is_open = True
-            recorder.mark(Kind.STREAM, NAME, Stream.OPENED)
-
+    async def turn(self, opened: Callable[[], None]) -> None:
+        """Watch once."""
         lines = self.api.lines(WATCH, seconds=CONNECT_SECONDS, opened=opened)
         async with aclosing(lines) as heard:
             async for _ in heard:
                 pass
 
-    def _end(self, error: WatchEndedError, recorder: Recorder) -> None:
-        if self.is_open:
-            turn = Stream.FAILED if error.error else Stream.CLOSED
-            recorder.mark(Kind.STREAM, NAME, turn, error.error)
-        self.is_open = False
+    async def close(self) -> None:
+        """Close the connection."""
+        await self.api.close()

@@ -16,7 +16,7 @@ from backstay.drill.load.run import ClusterLoad
 from backstay.drill.machines import Machines
 from backstay.drill.noting import aimed, telling
 from backstay.drill.recorder import Recorder
-from backstay.drill.run import Trouble, run
+from backstay.drill.run import Trouble, Watcher, run
 from backstay.drill.watching import counting_sessions, ears, follow_all, note_roles
 from backstay.drill.wish import Wish, header_of
 from backstay.fleet.world import World
@@ -44,6 +44,8 @@ class Stage:
     roles: Roles
     world: World
     machines: Machines | None
+    also: tuple[Watcher, ...] = ()
+    """Who watches what only this scenario promises."""
 
     def header(self, plan: LoadPlan) -> Header:
         """Return the beginning of the history."""
@@ -63,7 +65,7 @@ class Stage:
             recorder,
             self.wish.course,
             load=load,
-            watchers=follow_all(self.world, heard, load.access, reach=reach),
+            watchers=(*follow_all(self.world, heard, load.access, reach=reach), *self.also),
             fault=self._fault(recorder, reach),
             trouble=self.before.trouble,
             last_look=counting_sessions(self.world, self.roles.site),

@@ -18,7 +18,7 @@ from backstay.drill.load import etcd
 from backstay.drill.load.access import Access
 from backstay.drill.load.etcd_pb2 import StatusResponse
 from backstay.drill.nodes import NodeWatch
-from backstay.drill.quiet import QuietWatch
+from backstay.drill.quiet import QuietWatch, marked
 from backstay.drill.recorder import Recorder
 from backstay.drill.renewals import RenewalWatch
 from backstay.drill.run import Watcher
@@ -91,8 +91,8 @@ def follow_all(
     """Return the watchers of a drill; `reach` finds machines again whose connection was lost."""
     journals = tuple(_journal(world.machine(host), ear, reach) for host, ear in heard.items())
     zeros = {host: ear.zero for host, ear in heard.items()}
-    apart = (NodeWatch.on(access), QuietWatch.on(access), RenewalWatch.on(access, zeros))
-    return (*journals, *(one.run for one in apart))
+    quiet = marked(QuietWatch.on(access))
+    return (*journals, NodeWatch.on(access).run, quiet, RenewalWatch.on(access, zeros).run)
 
 
 def counting_sessions(world: World, site: Site) -> Watcher:

@@ -15,8 +15,11 @@ from backstay.drill.inject import required_power
 from backstay.drill.load.run import ClusterLoad
 from backstay.drill.machines import Machines
 from backstay.drill.oracle.judge import judge
+from backstay.drill.quiet import marked
+from backstay.drill.quiet_exec import quiet_exec
 from backstay.drill.recorder import Recorder
 from backstay.drill.report.document import Drilled, drilled
+from backstay.drill.run import Watcher
 from backstay.drill.stage import Before, Stage, chosen_hosts
 from backstay.drill.wish import Wish, load_of, settings_of
 from backstay.fleet.world import World
@@ -58,14 +61,22 @@ async def drill(
         load = ClusterLoad.on(access, load_of(wish, access, len(targets)))
         try:
             await load.prepare()
+            also = await _also(spec, wish, load)
             # Who was what may be another by now; from here on the machines tell.
-            stage = Stage(spec, wish, before, await before.ask(), world, machines)
+            stage = Stage(spec, wish, before, await before.ask(), world, machines, also)
             recorder = Recorder.open(path, stage.header(load.plan), tell=tell)
             with closing(recorder):
                 await stage.recorded(load, recorder)
         finally:
             await load.remove()
     return judged(recorder.history())
+
+
+async def _also(spec: ClusterSpec, wish: Wish, load: ClusterLoad) -> tuple[Watcher, ...]:
+    """Return who watches beyond what every drill does; without nodes there is no `exec`."""
+    if not (wish.scenario.shows_silence and spec.nodes):
+        return ()
+    return (marked(await quiet_exec(load.access, load.plan.run)),)
 
 
 def judged(history: History) -> Drilled:

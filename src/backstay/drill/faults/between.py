@@ -310,8 +310,8 @@ REST = (
     ),
     Scenario(
         "idle",
-        "Nothing is done for ten minutes, while clients work. No watch is cut, not even one on "
-        "which nothing happens, nobody is elected, the address stays where it is.",
+        "Nothing is done for ten minutes, while clients work. No watch is cut, nor one on which "
+        "nothing happens, nor an `exec` that says nothing; nobody is elected, the address stays.",
         Nothing(),
         "any-plane",
         600.0,

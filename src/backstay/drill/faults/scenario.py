@@ -12,6 +12,7 @@ from backstay.drill.faults.kinds import (
     BreakMachine,
     Fault,
     FillDisk,
+    Nothing,
     Planned,
     Power,
     StallDisk,
@@ -110,6 +111,11 @@ class Scenario:
     def lets_nobody_wait(self) -> bool:
         """Whether all requests are promised an answer, so that none is lost in a dead machine."""
         return self.is_planned or NONE_FAILED in self.objectives
+
+    @property
+    def shows_silence(self) -> bool:
+        """Whether nothing is done, so that an `exec` on which nothing is said is to live on."""
+        return isinstance(self.fault, Nothing)
 
     @property
     def needs_power(self) -> bool:

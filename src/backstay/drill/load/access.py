@@ -27,10 +27,10 @@ class Credentials:
     certificate: bytes
     key: Secret
 
-    def context(self) -> ssl.SSLContext:
-        """Return a context for HTTP/2 with them."""
+    def context(self, protocol: str = "h2") -> ssl.SSLContext:
+        """Return a context with them, for HTTP/2 unless another protocol is named (ALPN)."""
         context = ssl.create_default_context(cadata=self.authority.decode())
-        context.set_alpn_protocols(["h2"])
+        context.set_alpn_protocols([protocol])
         # Python's ssl reads a pair from a file only; this one has no name and lives in memory.
         descriptor = os.memfd_create("client", os.MFD_CLOEXEC)
         try:

@@ -176,7 +176,8 @@ QUANTITIES: Mapping[str, Quantity] = {
         lambda numbers: numbers.watch_gaps.get(f"{Path.VIP} watch"),
     ),
     "cut": Quantity(
-        "watches at the endpoint that an error ended", lambda numbers, _: numbers.watches_cut
+        "watches and `exec` at the endpoint that an error ended",
+        lambda numbers, _: numbers.watches_cut,
     ),
     "lost": Quantity(
         "acknowledged writes that are not there at the end",
