@@ -213,13 +213,17 @@ def test_a_first_address_answers_after_the_turns() -> None:
     assert asked == turns(plan)[-1:]
 
 
-def test_a_balancer_that_is_to_be_none_is_refused() -> None:
-    """Holder or not: its keepalived would go on beside the others."""
+@pytest.mark.parametrize(
+    ("speaks", "claim"), [("yes", "runs on"), ("enabled", "is enabled, and speaks after the next")]
+)
+def test_a_balancer_that_is_to_be_none_is_refused(speaks: str, claim: str) -> None:
+    """Holder or not: its keepalived would go on beside the others, if only after the next boot."""
     case = become(built(Shape(3)), TWO)
     for host in ("cp-1", "cp-2", "cp-3"):
-        case.world.computers[host].survey["speaks"] = "yes"
-    with pytest.raises(RefusedError, match="cp-1, cp-2, cp-3 would keep the virtual address"):
+        case.world.computers[host].survey["speaks"] = speaks
+    with pytest.raises(RefusedError, match="cp-1, cp-2, cp-3 would keep the virtual address") as no:
         case.look().plan()
+    assert f"keepalived {claim}" in no.value.why
 
 
 def test_an_address_on_a_machine_that_is_to_be_no_balancer_is_refused() -> None:

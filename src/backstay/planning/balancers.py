@@ -22,6 +22,7 @@ from backstay.spec.model import ClusterSpec
 SPEAKER = Key("service", "keepalived.service")
 PEERS = Key("file", CONFIG)
 _BALANCER = Key("service", "haproxy.service")
+_SPEAKS = {"yes": "runs", "enabled": "is enabled, and speaks after the next boot,"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def require_balancers_alone(spec: ClusterSpec, observation: Observation) -> None
     found = {
         host: seen
         for host, seen in sorted(observation.reached.items())
-        if host not in balancers and (_holds(spec, seen) or seen.survey.get("speaks") == "yes")
+        if host not in balancers and (_holds(spec, seen) or seen.survey.get("speaks") in _SPEAKS)
     }
     if found and spec.endpoint.vip is not None:
         raise RefusedError(
@@ -155,8 +156,8 @@ def require_balancers_alone(spec: ClusterSpec, observation: Observation) -> None
 
 def _claims(spec: ClusterSpec, found: Mapping[str, HostSeen]) -> Iterator[str]:
     for host, seen in found.items():
-        if seen.survey.get("speaks") == "yes":
-            yield f"keepalived runs on {host}"
+        if (said := _SPEAKS.get(seen.survey.get("speaks", ""))) is not None:
+            yield f"keepalived {said} on {host}"
         if _holds(spec, seen):
             yield f"{spec.endpoint.vip} is on {host}"
 

@@ -172,10 +172,14 @@ probe_certificate() {
     }
 }
 
-# Whether our keepalived runs: systemd takes its directory away when it ends.
+# Whether our keepalived runs, or will after the next boot. systemd takes its directory away when it
+# ends; who is enabled has a link.
 speaks() {
-    [ -e /run/keepalived/vrrp.pid ] &&
-        grep -q BACKSTAY_DIGEST /etc/systemd/system/keepalived.service 2>/dev/null
+    if ! grep -q BACKSTAY_DIGEST /etc/systemd/system/keepalived.service 2>/dev/null; then return; fi
+    if [ -e /run/keepalived/vrrp.pid ]; then echo yes; return; fi
+    for link in /etc/systemd/system/*.wants/keepalived.service; do
+        if [ -L "$link" ]; then echo enabled; return; fi
+    done
 }
 
 # Ports on which something listens, with commas between. The kernel tells them in hexadecimal.
@@ -217,7 +221,8 @@ probe_survey() {
     say survey . swap "$(swaps)"
     say survey . addresses "$(ip -o addr show 2>/dev/null | awk '{ printf "%s=%s,", $2, $4 }')"
     say survey . listening "$(listening)"
-    if speaks; then say survey . speaks yes; fi
+    value=$(speaks)
+    [ -z "$value" ] || say survey . speaks "$value"
     value=no
     [ -d /var/lib/etcd/data/member ] && value=yes
     say survey . etcd_data "$value"
