@@ -13,14 +13,16 @@ from typing import Any
 import pytest
 from websockets.asyncio.server import Request, Response, ServerConnection, serve
 
+from backstay.components.images import pause
 from backstay.drill import quiet_exec
 from backstay.drill.history import Kind, Mark, Note
 from backstay.drill.load.access import Access, Address
 from backstay.drill.quiet import marked
 from backstay.drill.quiet_exec import PROTOCOLS, QuietExec, node_and_image, pod
 from backstay.drill.recorder import Recorder
-from backstay.errors import StepFailedError
+from backstay.spec.parse import parse
 from fakes import kube_api
+from fakes.cluster_texts import cluster, machines
 from fakes.drill_stories import story
 from fakes.drill_tls import NAME, credentials, server_context
 from fakes.wire import reset
@@ -36,10 +38,14 @@ class Shell:
     open: list[ServerConnection] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
     refuses: bool = False
+    says: bytes = b""
 
     async def serve(self, connection: ServerConnection) -> None:
-        """Say nothing until the connection ends."""
+        """Say nothing until the connection ends, or one thing and end it."""
         self.open.append(connection)
+        if self.says:
+            await connection.send(self.says)
+            return
         await connection.wait_closed()
         self.open.remove(connection)
 
@@ -53,10 +59,10 @@ class Shell:
 
 @asynccontextmanager
 async def exec_in(
-    folder: Path, *, refuses: bool = False
+    folder: Path, *, refuses: bool = False, says: bytes = b""
 ) -> AsyncIterator[tuple[Shell, list[Mark]]]:
     """Give a server, and what is marked of a client's `exec` there."""
-    shell, told = Shell(refuses=refuses), list[Mark]()
+    shell, told = Shell(refuses=refuses, says=says), list[Mark]()
     recorder = Recorder.open(
         folder / "h",
         story().header,
@@ -129,23 +135,34 @@ async def test_every_end_is_a_cut_and_it_is_opened_again(
     assert states(told) == [(name, "opened", ""), (name, "failed", error), (name, "opened", "")]
 
 
-async def test_one_that_was_never_open_proves_nothing(tmp_path: Path) -> None:
-    """The judge learns of it: that it was not cut would be no news."""
-    async with exec_in(tmp_path, refuses=True) as (shell, told):
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"refuses": True}, "403"),
+        ({"says": b'\x03{"message": "no such container"}'}, "no such container"),
+        ({"says": b"\x01"}, "closed"),
+    ],
+)
+async def test_one_that_was_never_open_proves_nothing(
+    tmp_path: Path, wrong: dict[str, Any], said: str
+) -> None:
+    """The judge learns of it: that it was not cut would be no news.
+
+    An apiserver takes the connection before it asks the kubelet, and says then what is wrong.
+    """
+    async with exec_in(tmp_path, **wrong) as (shell, told):
         await until(lambda: len(shell.asked) == 2)
     (note,) = told
     assert (note.kind, note.subject) == (Kind.NOTE, Note.WATCHER_FAILED)
     assert note.state.startswith("quiet exec was never open:")
-    assert "403" in note.state
+    assert said in note.state
 
 
-def node(name: str, *images: str, **labels: str) -> dict[str, Any]:
+def node(name: str, *images: str, ready: str = "True") -> dict[str, Any]:
     """A node as the API tells of it."""
-    named = {key.replace("__", "/"): value for key, value in labels.items()}
-    return {
-        "metadata": {"name": name, "labels": named},
-        "status": {"images": [{"names": list(images)}]},
-    }
+    conditions = [{"type": "Ready", "status": ready}]
+    status = {"images": [{"names": list(images)}], "conditions": conditions}
+    return {"metadata": {"name": name, "labels": {}}, "status": status}
 
 
 def plane(name: str, *images: str) -> dict[str, Any]:
@@ -160,9 +177,11 @@ def plane(name: str, *images: str) -> dict[str, Any]:
     [
         ([plane("cp", IMAGE), node("w", IMAGE)], ("w", IMAGE)),
         ([plane("cp", IMAGE), node("w", "app:1")], ("cp", IMAGE)),
+        ([plane("cp"), node("w", "app:1")], ("w", "")),
         ([node("w", "docker.io/x/pause@sha256:ab", "b.local/pause:1")], ("w", "b.local/pause:1")),
         ([node("w", "rancher/mirrored-pause:3.6")], ("w", "rancher/mirrored-pause:3.6")),
-        ([node("w", "example/unpause:1", "pause/app:1", "pause-menu:1")], None),
+        ([node("w", "example/unpause:1", "pause/app:1", "pause-menu:1")], ("w", "")),
+        ([node("w", IMAGE, ready="False"), node("strange", IMAGE)], None),
         ([{"metadata": {"name": "w"}, "status": {}}], None),
         ([], None),
     ],
@@ -170,8 +189,12 @@ def plane(name: str, *images: str) -> dict[str, Any]:
 def test_a_worker_that_has_the_image_is_preferred(
     nodes: list[dict[str, Any]], place: tuple[str, str] | None
 ) -> None:
-    """Nothing is pulled: a cluster may reach no registry."""
-    assert node_and_image(nodes) == place
+    """Nothing is pulled: a cluster may reach no registry. Who is not Ready, or not ours, is out."""
+    assert node_and_image(nodes, {"cp", "w"}) == place
+
+
+HOST = "control-plane-1"
+SPEC = parse(cluster(hosts=machines(1), endpoint="{vip: 10.0.0.9}"))
 
 
 def access(server: kube_api.Api) -> Access:
@@ -186,51 +209,61 @@ async def run_pods(server: kube_api.Api, status: dict[str, Any]) -> None:
     server.things[path]["status"] = status
 
 
-async def test_its_pod_is_made_and_awaited() -> None:
+RUNNING = {"phase": "Running", "containerStatuses": [{"state": {"running": {}}}]}
+
+
+@pytest.mark.parametrize(("images", "image"), [((IMAGE,), IMAGE), ((), pause(SPEC).reference)])
+async def test_its_pod_is_made_and_awaited(images: tuple[str, ...], image: str) -> None:
     """Also when the namespace has no account yet, and the first attempt is refused."""
     async with kube_api.kube_api() as server:
-        server.things["/api/v1/nodes/w"] = node("w", IMAGE)
+        server.things[f"/api/v1/nodes/{HOST}"] = node(HOST, *images)
         server.acts.extend([kube_api.serve, kube_api.serve, kube_api.answers(403)])
-        kubelet = asyncio.ensure_future(run_pods(server, {"phase": "Running"}))
-        found = await quiet_exec.quiet_exec(access(server), "r")
+        kubelet = asyncio.ensure_future(run_pods(server, RUNNING))
+        await quiet_exec.exec_watcher(access(server), "r", SPEC)
         await kubelet
         bodies = [body for method, _, body in server.asked if method == "POST"]
         made = server.things[f"{PODS}/quiet"]
     assert len(bodies) == 2
-    assert made["spec"] == pod("r", "w", IMAGE)["spec"]
-    assert found.path == f"{PODS}/quiet/exec?command=/pause&stdout=1&container=quiet"
+    assert made["spec"] == pod("r", HOST, image)["spec"]
 
 
-WAITING = {"waiting": {"reason": "CreateContainerError", "message": "no such file"}}
+def state(**found: Any) -> dict[str, Any]:  # JSON
+    """A pod whose container is in some state."""
+    return {"phase": "Running", "containerStatuses": [{"state": found}]}
 
 
 @pytest.mark.parametrize(
     ("nodes", "status", "why"),
     [
-        ([], {}, "no node tells of an image of pause"),
-        ([node("w", IMAGE)], {"phase": "Pending"}, "Pending: "),
+        ([], {}, "no node of cluster.yaml is Ready"),
+        ([node(HOST, IMAGE)], {"phase": "Pending"}, "Pending: "),
         (
-            [node("w", IMAGE)],
-            {"phase": "Pending", "containerStatuses": [{"state": WAITING}]},
-            "CreateContainerError: no such file",
+            [node(HOST, IMAGE)],
+            state(waiting={"reason": "CrashLoopBackOff", "message": "no such file"}),
+            "CrashLoopBackOff: no such file",
         ),
-        ([node("w", IMAGE)], {"phase": "Failed", "message": "no place"}, "Failed: no place"),
+        ([node(HOST, IMAGE)], {"phase": "Failed", "message": "no place"}, "Failed: no place"),
     ],
 )
-async def test_why_no_pod_runs_is_told(
+async def test_why_no_pod_runs_is_noted(
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     nodes: list[dict[str, Any]],
     status: dict[str, Any],
     why: str,
 ) -> None:
-    """A drill ends there, with nothing broken."""
+    """The rest of the drill is as it was, and inconclusive."""
     monkeypatch.setattr(quiet_exec, "READY_SECONDS", 1.0)
     async with kube_api.kube_api() as server:
         for one in nodes:
             server.things[f"/api/v1/nodes/{one['metadata']['name']}"] = one
         kubelet = asyncio.ensure_future(run_pods(server, status))
-        with pytest.raises(StepFailedError) as caught:
-            await quiet_exec.quiet_exec(access(server), "r")
+        watch = await quiet_exec.exec_watcher(access(server), "r", SPEC)
         kubelet.cancel()
-    assert caught.value.why == why
-    assert caught.value.where == "pod backstay-drill-r/quiet"
+    recorder = Recorder.open(tmp_path / "h", story().header, tell=lambda _: None)
+    await watch(recorder)
+    recorder.close()
+    (note,) = recorder.records
+    assert isinstance(note, Mark)
+    assert (note.kind, note.subject) == (Kind.NOTE, Note.WATCHER_FAILED)
+    assert note.state == f"no pod runs in which `exec` could be watched: {why}"

@@ -54,8 +54,10 @@ def marked(stream: Quiet) -> Watcher:
                     marks.ended(error.error)
                 await asyncio.sleep(AGAIN_SECONDS)
         finally:
-            marks.close()
-            await stream.close()
+            try:
+                marks.close()
+            finally:
+                await stream.close()
 
     return run
 
@@ -65,9 +67,9 @@ class _Marks:
     name: str
     recorder: Recorder
     is_open: bool = False
-    last: str | None = None
-    """How it ended the last time, or could not be opened."""
     was_open: bool = False
+    last: str = ""
+    """How it ended the last time, or could not be opened."""
 
     def opened(self) -> None:
         self.is_open = self.was_open = True
@@ -80,8 +82,8 @@ class _Marks:
         self.is_open, self.last = False, error
 
     def close(self) -> None:
-        if not self.was_open and self.last is not None:
-            said = f"{self.name} was never open: {self.last}"
+        if not self.was_open:
+            said = f"{self.name} was never open: {self.last or 'no answer'}"
             self.recorder.mark(Kind.NOTE, Note.WATCHER_FAILED, said)
 
 

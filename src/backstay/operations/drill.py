@@ -15,8 +15,7 @@ from backstay.drill.inject import required_power
 from backstay.drill.load.run import ClusterLoad
 from backstay.drill.machines import Machines
 from backstay.drill.oracle.judge import judge
-from backstay.drill.quiet import marked
-from backstay.drill.quiet_exec import quiet_exec
+from backstay.drill.quiet_exec import exec_watcher
 from backstay.drill.recorder import Recorder
 from backstay.drill.report.document import Drilled, drilled
 from backstay.drill.run import Watcher
@@ -76,7 +75,7 @@ async def _also(spec: ClusterSpec, wish: Wish, load: ClusterLoad) -> tuple[Watch
     """Return who watches beyond what every drill does; without nodes there is no `exec`."""
     if not (wish.scenario.shows_silence and spec.nodes):
         return ()
-    return (marked(await quiet_exec(load.access, load.plan.run)),)
+    return (await exec_watcher(load.access, load.plan.run, spec),)
 
 
 def judged(history: History) -> Drilled:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from backstay.drill.history import (
     SECOND,
     Client,
@@ -66,3 +68,12 @@ def test_a_stream_on_which_nothing_is_sent_counts_as_well() -> None:
     opened = Mark(FAULT - SECOND, Kind.STREAM, "quiet watch", "opened")
     assert cuts(opened, replace(opened, at=FAULT + 1, state="closed")) == 0
     assert cuts(opened, replace(opened, at=FAULT + 1, state="failed", detail="reset")) == 1
+
+
+@pytest.mark.parametrize("at", [(), (-5, -4), (1,), (1, 2)])
+def test_nothing_is_known_of_a_quiet_stream_that_was_not_open(at: tuple[int, ...]) -> None:
+    """Of one that ended before the fault came, or was opened after it, no cut proves nothing."""
+    kept = Mark(FAULT - SECOND, Kind.STREAM, "quiet watch", "opened")
+    states = zip(at, ("opened", "failed"), strict=False)
+    other = [Mark(FAULT + n * SECOND, Kind.STREAM, "quiet exec", state) for n, state in states]
+    assert cuts(kept, *other) == (None if at else 0)

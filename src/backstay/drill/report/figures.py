@@ -74,7 +74,7 @@ FIGURES = (
     Figure("watch_gap_seconds", "Longest time that the {} was behind", Unit.SECONDS),
     Figure("failed", "Requests that failed", Unit.COUNT),
     Figure("handed", "Of these, not asked again by client-go", Unit.COUNT),
-    Figure("watches_cut", "Watches that an error ended", Unit.COUNT),
+    Figure("watches_cut", "Watches and `exec` that an error ended", Unit.COUNT),
     Figure("told_to_retry", "Answers to try again", Unit.COUNT),
     Figure("detected_seconds", "Until somebody noticed", Unit.SECONDS),
     Figure("out_seconds", "Until every balancer had left the apiserver out", Unit.SECONDS),

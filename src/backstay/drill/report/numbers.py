@@ -67,7 +67,7 @@ class Numbers:
     of those that go through the virtual address: Services find their own way, and would hide that
     it was gone. They end when anybody is served; `client_gap` is the longest that any one client
     with a kept connection there had no answer, `client_gaps` of each group. `watch_gaps` are of
-    each group too; `watches_cut` are those of the endpoint that an error ended.
+    each group too; `watches_cut` are those of the endpoint that an error ended, an `exec` too.
     `out` is until all balancers had left out an apiserver, `vip_split` how long two machines held
     the address once the fault was undone, and `healed` when the last failure or part that was down
     was over.

@@ -68,7 +68,7 @@ def cuts(history: History, times: Times) -> int | None:
     """Return how many streams through the endpoint an error ended; None if there were none.
 
     These are the watches, and the quiet streams that nothing is sent on. One that cannot be opened
-    again is cut once.
+    again is cut once; of a quiet stream that was not open when the fault came nothing is known.
     """
     watches = (one for one in history.header.clients if one.watches)
     clients = {one.name for one in watches if one.path in {Path.VIP, Path.SERVICE}}
@@ -76,9 +76,17 @@ def cuts(history: History, times: Times) -> int | None:
         *(one for one in history.of(WatchTurn) if one.client in clients),
         *(one for one in history.of(Mark) if one.kind is Kind.STREAM),
     ]
-    if not turns:
+    ordered = sorted(turns, key=lambda one: one.at)
+    if not turns or _is_any_closed(ordered, times):
         return None
-    return sum(at >= times.since for at in _cut(sorted(turns, key=lambda one: one.at)))
+    return sum(at >= times.since for at in _cut(ordered))
+
+
+def _is_any_closed(turns: Sequence[WatchTurn | Mark], times: Times) -> bool:
+    """Return whether a quiet stream was not open right before the fault."""
+    quiet = [one for one in turns if isinstance(one, Mark)]
+    states = {one.subject: one.state for one in quiet if one.at < times.since}
+    return any(states.get(one.subject) != Stream.OPENED for one in quiet)
 
 
 def _cut(turns: Sequence[WatchTurn | Mark]) -> Iterator[int]:
