@@ -24,7 +24,6 @@ from backstay.spec.model import Component, KubeletServer, Role
 
 HOME = "/var/lib/kubelet"
 CONFIG = "/etc/kubernetes/kubelet.yaml"
-_FIRST = ("network-online.target", "containerd.service", "backstay-images.service")
 CONTROL_PLANE_TAINT = "node-role.kubernetes.io/control-plane"
 
 
@@ -47,8 +46,8 @@ def kubelet(place: Place) -> tuple[Resource, ...]:
         Tier.NODE,
         # No confinement: what it mounts must be seen by containers, and the other way round.
         section=(
-            f"Wants={' '.join(_FIRST)}",
-            f"After={' '.join((*_FIRST, *_server_unit(place)))}",
+            "Wants=network-online.target containerd.service backstay-images.service",
+            "After=network-online.target containerd.service backstay-images.service",
         ),
         service=(
             "Type=notify",
@@ -68,22 +67,9 @@ def kubelet(place: Place) -> tuple[Resource, ...]:
 
 def _server(place: Place) -> str:
     """Return which apiserver it talks to: beside it no kubelet is newer than its apiserver."""
-    return local_apiserver() if _has_server(place) else endpoint_url(place.spec)
-
-
-def _has_server(place: Place) -> bool:
     choice = place.spec.kubelet.control_plane_server
-    return place.is_plane and choice is KubeletServer.LOCAL
-
-
-def _server_unit(place: Place) -> tuple[str, ...]:
-    """Return the unit that it comes after when a machine boots, if its apiserver is beside it.
-
-    It can do nothing without. And a kubelet that makes its chains while an apiserver starts may
-    report before it has looked at its pods: the node is not Ready then until its next report, ten
-    seconds later (kubelet 1.37, `syncNodeStatus` beside `pleg.Start` in kubelet.go).
-    """
-    return ("kube-apiserver.service",) if _has_server(place) else ()
+    local = place.is_plane and choice is KubeletServer.LOCAL
+    return local_apiserver() if local else endpoint_url(place.spec)
 
 
 def configuration(place: Place) -> Mapping[str, object]:
