@@ -52,7 +52,7 @@ PROMISED = {
     "E6": {"lost"},
     "E8": {"lost"},
     "E14": {"lost"},
-    "N1": {"failed", "vip new:client-gap"},
+    "N1": {"handed", "vip new:client-gap"},
     "N2": {"failed", "gap", "watch-gap", "cut"},
     "N3": {"out", "client-gap"},
     "N4": {"gap"},

@@ -52,8 +52,9 @@ PINNED = (*CALM, "gap<=0.5*promise", "elections=0")
 RENEWED = (*UNNOTICED, "renewal<45s")
 """A kubelet whose connection died without a word finds out, and goes on over another."""
 QUIET = (*CALM, NONE_FAILED, "cut=0", "elections=0", "moves=0")
-KILLED = (*CALM, "failed<=2", "vip new:client-gap<2s")
-"""What is on its way is cut with the process; whoever connects anew is served by another."""
+KILLED = (*CALM, "handed<=2", "vip new:client-gap<2s")
+"""What is on its way is cut with the process; whoever connects anew is served by another. What
+client-go hands to its caller is bounded: it asks a read again whose connection was cut."""
 NEXT_HOLDER = "vip-move<=1.15*vip"
 TOLD = "vip kept:client-gap<3s"
 """Whoever has a connection in a holder that lost the address is served on, or refused at once."""
