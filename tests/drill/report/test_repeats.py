@@ -56,6 +56,21 @@ def test_fewer_than_three_drills_are_not_asked_for_their_median() -> None:
         assert few.verdict is Verdict.PASS
 
 
+def test_a_median_may_be_one_of_counts() -> None:
+    """How many requests a kill cuts is chance; that half of all kills cut more is none."""
+    for counts, verdict in (((0, 3, 1), Verdict.PASS), ((3, 3, 1), Verdict.FAIL)):
+        kills = [drilled(story(objectives=("median failed<=2",)), GOOD) for _ in counts]
+        many = (
+            replace(
+                one,
+                numbers=replace(one.numbers, failed=count),
+                results=(result_of(one.results[0].objective, float(count)),),
+            )
+            for one, count in zip(kills, counts, strict=True)
+        )
+        assert Repeats(tuple(many)).verdict is verdict
+
+
 def test_whatever_is_counted_is_bounded_each_time() -> None:
     """One drill of three with failures is one too many."""
     many = Repeats((of(gap=1.0), of(gap=1.0, failed=3), of(gap=1.0)))

@@ -52,9 +52,10 @@ PINNED = (*CALM, "gap<=0.5*promise", "elections=0")
 RENEWED = (*UNNOTICED, "renewal<45s")
 """A kubelet whose connection died without a word finds out, and goes on over another."""
 QUIET = (*CALM, NONE_FAILED, "cut=0", "elections=0", "moves=0")
-KILLED = (*CALM, "handed<=2", "vip new:client-gap<2s")
-"""What is on its way is cut with the process; whoever connects anew is served by another. What
-client-go hands to its caller is bounded: it asks a read again whose connection was cut."""
+KILLED = (*CALM, "handed<=2", "median failed<=2", "vip new:client-gap<2s")
+"""What is on its way is cut with the process; whoever connects anew is served by another. Each kill
+is held to what client-go hands to its caller, which asks a read again whose connection was cut;
+the median of many to all that was cut: how much is on its way in that moment is chance."""
 NEXT_HOLDER = "vip-move<=1.15*vip"
 TOLD = "vip kept:client-gap<3s"
 """Whoever has a connection in a holder that lost the address is served on, or refused at once."""
