@@ -15,6 +15,7 @@ import pytest
 
 from backstay import lab
 from backstay.errors import PreflightError, StepFailedError
+from backstay.lab import teardown
 from backstay.lab.cuts import cuts
 from backstay.lab.hierarchies import read_hierarchies
 from backstay.lab.names import PROCESSORS
@@ -458,5 +459,22 @@ def test_a_lab_that_forgot_itself_is_removed(damage: str) -> None:
     if damage == "everything removed":
         subprocess.run(("rm", "-rf", str(places.directory)), check=True)
     wait(lab.down(OTHER))
+    assert lab.leftovers(OTHER) == ()
+    assert traces(OTHER) == ""
+
+
+def test_what_a_killed_run_makes_while_the_lab_is_removed_goes_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its last program goes on alone: here it makes a namespace that was just looked for."""
+    late = f"backstay.{OTHER}.switch"
+    subprocess.run(("ip", "netns", "add", f"backstay.{OTHER}.cp-1"), check=True)
+
+    async def released() -> None:
+        monkeypatch.undo()
+        subprocess.run(("ip", "netns", "add", late), check=True)
+
+    monkeypatch.setattr(teardown, "release_namespaces", released)
+    assert wait(lab.down(OTHER))
     assert lab.leftovers(OTHER) == ()
     assert traces(OTHER) == ""

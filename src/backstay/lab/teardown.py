@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from backstay.errors import StepFailedError
@@ -20,6 +22,9 @@ from backstay.lab.wires import namespaces_of, release_namespaces, remove_namespa
 PROPAGATE = Path("/run/systemd/nspawn/propagate")
 """systemd-nspawn makes a directory here per machine and forgets it when it is killed."""
 
+LATE_SECONDS = 5.0
+POLL_SECONDS = 0.1
+
 
 async def down(name: str) -> bool:
     """Remove the lab of that name with everything it made; tell whether there was any of it.
@@ -33,12 +38,26 @@ async def down(name: str) -> bool:
     if not directory.exists() and not leftovers(name):
         return False
     async with locked(directory):
-        await _end_processes(name)
-        await remove_namespaces(name)
-        await release_namespaces()
-        await _remove_files(name, directory)
+        await _remove(name, directory)
+        await _remove_what_came_late(name, directory)
     _check_nothing_left(name)
     return True
+
+
+async def _remove(name: str, directory: Path) -> None:
+    await _end_processes(name)
+    await remove_namespaces(name)
+    await release_namespaces()
+    await _remove_files(name, directory)
+
+
+async def _remove_what_came_late(name: str, directory: Path) -> None:
+    """Remove again what a program of a run that was killed has made since: it goes on alone."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LATE_SECONDS):
+            while _has_remains(name, directory):
+                await asyncio.sleep(POLL_SECONDS)
+                await _remove(name, directory)
 
 
 async def _end_processes(name: str) -> None:
@@ -78,6 +97,11 @@ def leftovers(name: str) -> tuple[str, ...]:
         "directory": lambda: [directory] if directory.exists() else [],
     }
     return tuple(f"{kind} {item}" for kind, items in found.items() for item in items())
+
+
+def _has_remains(name: str, directory: Path) -> bool:
+    """Return whether something is left, and no other run has waited for its turn to make it."""
+    return not directory.exists() and bool(leftovers(name))
 
 
 def _check_nothing_left(name: str) -> None:
