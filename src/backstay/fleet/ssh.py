@@ -223,7 +223,6 @@ async def connect(spec: ClusterSpec, host: Host, *, tunnel: object = None) -> Ss
             keepalive_interval=KEEPALIVE_SECONDS,
             keepalive_count_max=KEEPALIVE_COUNT,
             compression_algs=None,
-            encryption_algs="+aes128-gcm@openssh.com",
         )
     return SshMachine(host.name, connection, is_root=user == "root")
 
