@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
 from backstay.drill.history import Kind, Mark
 from backstay.drill.load.kube import Api
-from backstay.drill.quiet import QuietWatch, marked
+from backstay.drill.quiet import QuietWatch
 from backstay.drill.recorder import Recorder
 from fakes import kube_api
 from fakes.drill_stories import story
 from fakes.drill_tls import credentials
+from fakes.quiet_streams import at_work, until
 from fakes.wire import reset
 
 
@@ -32,19 +33,8 @@ async def quiet(folder: Path) -> AsyncIterator[tuple[kube_api.Api, list[tuple[st
     recorder = Recorder.open(folder / "history.jsonl", story().header, tell=tell)
     async with kube_api.kube_api() as server:
         watch = QuietWatch(Api(server.address, credentials().context()))
-        running = asyncio.ensure_future(marked(watch)(recorder))
-        async with asyncio.timeout(20):
-            await until(lambda: bool(server.watchers))
+        async with at_work(watch, recorder, begun=lambda: bool(server.watchers)):
             yield server, told
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-    recorder.close()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    while not holds():
-        await asyncio.sleep(0.01)
 
 
 async def test_it_stays_while_nobody_cuts_it(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
@@ -17,7 +17,6 @@ from backstay.components.images import pause
 from backstay.drill import quiet_exec
 from backstay.drill.history import Kind, Mark, Note
 from backstay.drill.load.access import Access, Address
-from backstay.drill.quiet import marked
 from backstay.drill.quiet_exec import PROTOCOLS, QuietExec, node_and_image, pod
 from backstay.drill.recorder import Recorder
 from backstay.spec.parse import parse
@@ -25,6 +24,7 @@ from fakes import kube_api
 from fakes.cluster_texts import cluster, machines
 from fakes.drill_stories import story
 from fakes.drill_tls import NAME, credentials, server_context
+from fakes.quiet_streams import at_work, until
 from fakes.wire import reset
 
 IMAGE = "registry.k8s.io/pause:3.10"
@@ -80,19 +80,8 @@ async def exec_in(
         stream = QuietExec(
             Address("127.0.0.1", port, NAME), credentials().context("http/1.1"), "/exec?command=x"
         )
-        running = asyncio.ensure_future(marked(stream)(recorder))
-        async with asyncio.timeout(20):
-            await until(lambda: bool(shell.asked))
+        async with at_work(stream, recorder, begun=lambda: bool(shell.asked)):
             yield shell, told
-        running.cancel()
-        with suppress(asyncio.CancelledError):
-            await running
-    recorder.close()
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    while not holds():
-        await asyncio.sleep(0.01)
 
 
 def states(told: list[Mark]) -> list[tuple[str, str, str]]:
